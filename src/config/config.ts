@@ -1,0 +1,150 @@
+/** The config as the program uses it: validated, paths absolute, durations in milliseconds, deeply frozen. */
+export interface Config {
+  /** Where it was read from; undefined where defaults stand in for a file. */
+  readonly path: string | undefined;
+  /** SHA-256 of the document's bytes, hex. */
+  readonly hash: string;
+  readonly listeners: readonly ListenerConfig[];
+  /** By name. */
+  readonly tokenSources: ReadonlyMap<string, TokenSourceConfig>;
+  /** In the order in which they are tried. */
+  readonly rules: readonly RuleConfig[];
+  readonly google: GoogleConfig;
+  readonly limits: LimitsConfig;
+}
+
+export type ListenerConfig = UnixListenerConfig | TcpListenerConfig;
+
+export interface UnixListenerConfig {
+  readonly kind: "unix";
+  /** Absolute. */
+  readonly path: string;
+  /** File mode bits of the socket, such as 0o600. */
+  readonly mode: number;
+  /** Group name or number that gets the socket. */
+  readonly group: string | undefined;
+  /** The name of whoever can open this socket. */
+  readonly caller: string | undefined;
+}
+
+export interface TcpListenerConfig {
+  readonly kind: "tcp";
+  /** IP address or `localhost`, without brackets. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Accepts clear text from other machines. */
+  readonly insecure: boolean;
+  readonly caller: string | undefined;
+}
+
+/** Where a credential lies; never the credential itself. */
+export type CredentialLocation =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "env"; readonly variable: string };
+
+export type TokenSourceConfig =
+  | AccessTokenSourceConfig
+  | ServiceAccountSourceConfig
+  | AuthorizedUserSourceConfig
+  | ImpersonatedSourceConfig
+  | MetadataSourceConfig
+  | DefaultSourceConfig;
+
+export interface AccessTokenSourceConfig {
+  readonly type: "access_token";
+  readonly token: CredentialLocation;
+}
+
+export interface ServiceAccountSourceConfig {
+  readonly type: "service_account";
+  readonly credential: CredentialLocation;
+  readonly grant: "self_signed" | "oauth";
+}
+
+export interface AuthorizedUserSourceConfig {
+  readonly type: "authorized_user";
+  readonly credential: CredentialLocation;
+}
+
+/** Over another named source, or from a credential file that brings its own source along (as gcloud writes it). */
+export type ImpersonatedSourceConfig =
+  | {
+      readonly type: "impersonated_service_account";
+      readonly source: string;
+      /** The service account's email address. */
+      readonly target: string;
+      /** Email addresses, first hop first. */
+      readonly delegates: readonly string[];
+      readonly lifetimeMs: number;
+    }
+  | { readonly type: "impersonated_service_account"; readonly credential: CredentialLocation };
+
+export interface MetadataSourceConfig {
+  readonly type: "metadata";
+  /** `default` or a service account's email address. */
+  readonly account: string;
+  readonly timeoutMs: number;
+}
+
+/** The order in which sops itself looks for credentials. */
+export interface DefaultSourceConfig {
+  readonly type: "default";
+}
+
+export type Operation = "encrypt" | "decrypt";
+
+export interface RuleConfig {
+  readonly name: string;
+  /** As written; `routing/pattern.ts` compiles it. */
+  readonly match: string;
+  /** Names of token sources; more than one is a chain. */
+  readonly tokenSource: readonly string[];
+  /** Undefined: every caller of a local listener, both operations. */
+  readonly allow: readonly AllowConfig[] | undefined;
+  readonly kms: RuleKmsConfig;
+}
+
+export interface AllowConfig {
+  /** Undefined: any caller. */
+  readonly callers: readonly string[] | undefined;
+  readonly operations: readonly Operation[];
+}
+
+export interface RuleKmsConfig {
+  /** Base URL without a trailing slash. */
+  readonly endpoint: string;
+  /** Sent as `x-goog-user-project`. */
+  readonly quotaProject: string | undefined;
+  /** Total time for a call under this rule, retries included. */
+  readonly deadlineMs: number;
+  readonly attemptTimeoutMs: number;
+}
+
+export interface GoogleConfig {
+  /** `googleapis.com` unless set. */
+  readonly universeDomain: string;
+  readonly endpoints: GoogleEndpoints;
+  /** PEM file with CAs that are trusted besides the system's. */
+  readonly caFile: string | undefined;
+}
+
+/** Base URLs without a trailing slash. */
+export interface GoogleEndpoints {
+  readonly kms: string;
+  readonly oauth2: string;
+  readonly sts: string;
+  readonly iamCredentials: string;
+  /** Undefined: the usual metadata host, or what `GCE_METADATA_HOST` says. */
+  readonly metadata: string | undefined;
+}
+
+export interface LimitsConfig {
+  readonly maxConnections: number;
+  readonly maxStreamsPerConnection: number;
+  readonly maxMessageBytes: number;
+  readonly connectionIdleMs: number;
+  readonly connectionAgeMs: number;
+  /** How long calls in flight may take to end after SIGTERM. */
+  readonly drainMs: number;
+}

@@ -1,0 +1,65 @@
+import type { Clock } from "./clock.ts";
+import { KeyServiceError } from "./errors.ts";
+
+/** An AbortSignal with a time limit; `dispose` ends the timer and detaches from the outer signal. */
+export interface Deadline extends Disposable {
+  readonly signal: AbortSignal;
+  /** Monotonic time at which the signal fires. */
+  readonly atMs: number;
+  /** Milliseconds left, never negative. */
+  remainingMs(): number;
+}
+
+/**
+ * A signal that fires after `timeoutMs` or when `outer` does, whichever is first. Its reason is always a
+ * KeyServiceError: `deadline_exceeded` with `problem`, or what `outer` gave.
+ */
+export function createDeadline(clock: Clock, timeoutMs: number, problem: string, outer?: AbortSignal): Deadline {
+  const controller = new AbortController();
+  const atMs = clock.monotonicMs() + timeoutMs;
+  const cancelTimer = clock.schedule(timeoutMs, () =>
+    controller.abort(new KeyServiceError("deadline_exceeded", { problem })),
+  );
+  const onOuterAbort = () => controller.abort(abortReason(outer));
+  if (outer?.aborted === true) onOuterAbort();
+  else outer?.addEventListener("abort", onOuterAbort, { once: true });
+  return {
+    signal: controller.signal,
+    atMs,
+    remainingMs: () => Math.max(0, atMs - clock.monotonicMs()),
+    [Symbol.dispose]() {
+      cancelTimer();
+      outer?.removeEventListener("abort", onOuterAbort);
+    },
+  };
+}
+
+/** Why a signal was aborted, as an error that can be shown. */
+export function abortReason(signal: AbortSignal | undefined): KeyServiceError {
+  const reason: unknown = signal?.reason;
+  if (reason instanceof KeyServiceError) return reason;
+  return new KeyServiceError("cancelled", { problem: "the call was cancelled by its caller", cause: reason });
+}
+
+/** Resolves after `delayMs`, or rejects with the signal's reason as soon as it is aborted. */
+export function delay(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.schedule(delayMs, resolve);
+  return untilAborted(promise, signal).finally(cancel);
+}
+
+/**
+ * `work`, given up as soon as the signal is aborted. Only the waiting ends: `work` goes on for whoever else
+ * waits for it, and its late failure is nobody's unhandled rejection.
+ */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    work.catch(() => {});
+    return Promise.reject(abortReason(signal));
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const onAbort = () => reject(abortReason(signal));
+  signal.addEventListener("abort", onAbort, { once: true });
+  work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  return promise;
+}
