@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { KeyServiceError } from "./errors.ts";
+import { KeyServiceError, toKeyServiceError } from "./errors.ts";
 
 /** An AbortSignal with a time limit; `dispose` ends the timer and detaches from the outer signal. */
 export interface Deadline extends Disposable {
@@ -39,6 +39,17 @@ export function abortReason(signal: AbortSignal | undefined): KeyServiceError {
   const reason: unknown = signal?.reason;
   if (reason instanceof KeyServiceError) return reason;
   return new KeyServiceError("cancelled", { problem: "the call was cancelled by its caller", cause: reason });
+}
+
+/** A deadline that passed, told with what was being done; every other error as it is. */
+export function duringStage(thrown: unknown, stage: string): KeyServiceError {
+  const error = toKeyServiceError(thrown);
+  if (error.code !== "deadline_exceeded") return error;
+  return new KeyServiceError("deadline_exceeded", {
+    remedy: "try again; if it stays, check the network to that host or raise kms.deadline of the rule",
+    ...error.detail,
+    problem: `${error.detail.problem} (${stage})`,
+  });
 }
 
 /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it is aborted. */

@@ -10,15 +10,15 @@ export interface KmsCall {
 }
 
 export interface EncryptResult {
-  /** Standard base64, as Cloud KMS' JSON and the SOPS wire both have it. */
-  readonly ciphertext: string;
+  /** As Cloud KMS made it; never empty. */
+  readonly ciphertext: Buffer;
   /** Full name of the CryptoKeyVersion that encrypted. */
   readonly keyVersion: string;
   readonly principal?: string;
 }
 
 export interface DecryptResult {
-  /** The caller wipes it. */
+  /** Never empty; the caller wipes it. */
   readonly plaintext: Buffer;
   readonly principal?: string;
 }
@@ -32,8 +32,8 @@ export interface DecryptResult {
  */
 export interface KmsClient {
   encrypt(plaintext: Uint8Array, call: KmsCall): Promise<EncryptResult>;
-  /** @param ciphertext standard base64 */
-  decrypt(ciphertext: string, call: KmsCall): Promise<DecryptResult>;
+  /** @param ciphertext raw bytes, not the base64 of the SOPS wire */
+  decrypt(ciphertext: Uint8Array, call: KmsCall): Promise<DecryptResult>;
   /** Ends its connections; calls in flight fail. */
   close(): Promise<void>;
 }

@@ -1,0 +1,29 @@
+import type { Caller } from "../access/caller.ts";
+
+/** What a call brings along besides its key and payload. */
+export interface CallContext {
+  /** Who asks, as far as it was proven. */
+  readonly caller: Caller;
+  /** Fires when the caller gives up or its own deadline passes; its reason is a KeyServiceError. */
+  readonly signal: AbortSignal;
+}
+
+/** What came of a call, with what the log says of it. */
+export interface KeyAnswer {
+  /** What goes on the wire; never empty. The caller wipes it. */
+  readonly bytes: Buffer;
+  readonly rule: string;
+  readonly source: string;
+  readonly principal?: string;
+  readonly keyVersion?: string;
+}
+
+/**
+ * One kind of key-encryption key.
+ *
+ * @throws KeyServiceError with rule, key and source as far as they are known
+ */
+export interface KeyBackend<Key> {
+  encrypt(key: Key, plaintext: Buffer, context: CallContext): Promise<KeyAnswer>;
+  decrypt(key: Key, ciphertext: Buffer, context: CallContext): Promise<KeyAnswer>;
+}

@@ -1,0 +1,64 @@
+import { randomUUID } from "node:crypto";
+import type { CallContext, KeyAnswer, KeyBackend } from "./backends/backend.ts";
+import { describeKey, type GcpKmsKey, type SopsKey } from "./backends/sops-key.ts";
+import { unsupportedKeyError } from "./backends/unsupported.ts";
+import type { Operation } from "./config/config.ts";
+import type { Clock } from "./core/clock.ts";
+import { toKeyServiceError } from "./core/errors.ts";
+import type { CallRecord } from "./telemetry/call-record.ts";
+
+export type { CallContext } from "./backends/backend.ts";
+
+/**
+ * Wraps and unwraps data keys, for whatever brings the calls: the gRPC server, or a program that embeds it.
+ *
+ * @throws KeyServiceError
+ */
+export interface KeyService {
+  /** @returns the ciphertext as the SOPS wire has it; never empty */
+  encrypt(key: SopsKey, plaintext: Buffer, context: CallContext): Promise<Buffer>;
+  /** @returns the data key; never empty, for the caller to wipe */
+  decrypt(key: SopsKey, ciphertext: Buffer, context: CallContext): Promise<Buffer>;
+}
+
+/** The kinds of key that have a backend. */
+export interface Backends {
+  readonly gcpKms: KeyBackend<GcpKmsKey>;
+}
+
+/** @param backends asked anew for each call, so that a reload takes effect with the next one */
+export function createKeyService(
+  backends: () => Backends,
+  clock: Clock,
+  record: (call: CallRecord) => void,
+): KeyService {
+  async function perform(operation: Operation, key: SopsKey, payload: Buffer, context: CallContext): Promise<Buffer> {
+    const startedAtMs = clock.monotonicMs();
+    const facts = { requestId: randomUUID(), operation, key: describeKey(key), caller: context.caller };
+    try {
+      const { bytes, ...answer } = await dispatch(backends(), operation, key, payload, context);
+      record({ ...facts, ...answer, outcome: "ok", latencyMs: clock.monotonicMs() - startedAtMs });
+      return bytes;
+    } catch (thrown) {
+      const error = toKeyServiceError(thrown);
+      record({ ...facts, outcome: error.code, error, latencyMs: clock.monotonicMs() - startedAtMs });
+      throw error;
+    }
+  }
+
+  return {
+    encrypt: (key, plaintext, context) => perform("encrypt", key, plaintext, context),
+    decrypt: (key, ciphertext, context) => perform("decrypt", key, ciphertext, context),
+  };
+}
+
+async function dispatch(
+  backends: Backends,
+  operation: Operation,
+  key: SopsKey,
+  payload: Buffer,
+  context: CallContext,
+): Promise<KeyAnswer> {
+  if (key.type !== "gcp_kms") throw unsupportedKeyError(key);
+  return backends.gcpKms[operation](key, payload, context);
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { rootCertificates } from "node:tls";
+import { Pool } from "undici";
+
+/** Enough that calls do not wait for each other, few enough for `ulimit -n 256`. */
+const MAX_CONNECTIONS = 32;
+/** Google's front ends close idle connections after about four minutes; ours must be the first to let go. */
+const KEEP_ALIVE_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 3_000;
+/** A KMS answer is at most 64 KiB of ciphertext in base64, plus names. */
+const MAX_ANSWER_BYTES = 256 * 1024;
+
+/**
+ * A bounded pool of keep-alive connections to one origin.
+ *
+ * @param caFile PEM file with CAs trusted besides Node's own; read once, here
+ */
+export function createEndpointPool(origin: string, caFile: string | undefined): Pool {
+  return new Pool(origin, {
+    connections: MAX_CONNECTIONS,
+    pipelining: 1,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    maxResponseSize: MAX_ANSWER_BYTES,
+    // The call's own signal is the deadline; undici's timers would only add a second, coarser one.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    allowH2: false,
+    connect: {
+      timeout: CONNECT_TIMEOUT_MS,
+      ...(caFile === undefined ? {} : { ca: [...rootCertificates, readFileSync(caFile, "utf8")] }),
+    },
+  });
+}

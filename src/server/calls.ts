@@ -1,0 +1,72 @@
+import type { handleUnaryCall, ServerUnaryCall } from "@grpc/grpc-js";
+import type { Caller } from "../access/caller.ts";
+import type { SopsKey } from "../backends/sops-key.ts";
+import type { Clock } from "../core/clock.ts";
+import { createDeadline } from "../core/deadline.ts";
+import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
+import type { CallContext, KeyService } from "../key-service.ts";
+import {
+  type DecryptRequest,
+  type DecryptResponse,
+  decodeKey,
+  type EncryptRequest,
+  type EncryptResponse,
+  type KeyMessage,
+} from "./protocol.ts";
+import { grpcStatusOf } from "./status.ts";
+
+/** The two methods of the protocol, for the callers of one listener. */
+export interface Calls {
+  readonly Encrypt: handleUnaryCall<EncryptRequest, EncryptResponse>;
+  readonly Decrypt: handleUnaryCall<DecryptRequest, DecryptResponse>;
+}
+
+/** Longer than any call may take, so that a caller without a deadline is bounded by its rule's alone. */
+const NO_CALLER_DEADLINE_MS = 24 * 60 * 60 * 1_000;
+
+export function createCalls(service: KeyService, caller: Caller, clock: Clock): Calls {
+  async function answer<Q extends { readonly key?: KeyMessage | null }>(
+    call: ServerUnaryCall<Q, unknown>,
+    work: (key: SopsKey, context: CallContext) => Promise<Buffer>,
+  ): Promise<Buffer> {
+    const cancelled = new AbortController();
+    call.once("cancelled", () => cancelled.abort());
+    const problem = "the call took longer than its caller allowed";
+    using deadline = createDeadline(clock, callerTimeoutMs(call, clock), problem, cancelled.signal);
+    const bytes = await work(decodeKey(call.request.key), { caller, signal: deadline.signal });
+    // sops takes an empty answer for a key and writes a file that nobody can open.
+    if (bytes.length > 0) return bytes;
+    throw new KeyServiceError("internal", { problem: "the answer would have been empty; nothing was handed out" });
+  }
+
+  return {
+    Encrypt(call, callback) {
+      const { plaintext } = call.request;
+      answer(call, (key, context) => service.encrypt(key, plaintext, context))
+        .then((ciphertext) => callback(null, { ciphertext }))
+        .catch((thrown: unknown) => callback(toServiceError(thrown)))
+        .finally(() => plaintext.fill(0));
+    },
+    Decrypt(call, callback) {
+      answer(call, (key, context) => service.decrypt(key, call.request.ciphertext, context))
+        .then((plaintext) => {
+          callback(null, { plaintext });
+          // grpc-js serializes, and so copies, before it returns from the callback.
+          plaintext.fill(0);
+        })
+        .catch((thrown: unknown) => callback(toServiceError(thrown)));
+    },
+  };
+}
+
+/** What grpc-js makes a status of: code and message, and nothing of the cause. */
+function toServiceError(thrown: unknown): { readonly code: number; readonly details: string } {
+  const error = toKeyServiceError(thrown);
+  return { code: grpcStatusOf(error.code), details: error.message };
+}
+
+function callerTimeoutMs(call: ServerUnaryCall<unknown, unknown>, clock: Clock): number {
+  const deadline = call.getDeadline();
+  const atMs = typeof deadline === "number" ? deadline : deadline.getTime();
+  return Math.max(0, Math.min(NO_CALLER_DEADLINE_MS, atMs - clock.nowMs()));
+}

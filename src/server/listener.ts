@@ -1,0 +1,52 @@
+import { createServer, type Server as SocketServer } from "node:net";
+import type { Server as GrpcServer } from "@grpc/grpc-js";
+import { ServerCredentials } from "@grpc/grpc-js";
+import { addressOf } from "../access/caller.ts";
+import type { LimitsConfig, ListenerConfig, TcpListenerConfig } from "../config/config.ts";
+import { ListenError } from "./listen-error.ts";
+import { listenOnUnixSocket } from "./unix-socket.ts";
+
+export interface Listener {
+  /** As a sops user writes it: `unix:///run/…`, `tcp://127.0.0.1:5000` with the port that was really taken. */
+  readonly address: string;
+  /** Takes no more connections; those that are open stay. */
+  stop(): void;
+}
+
+/**
+ * Accepts connections itself and hands each to the gRPC server: so the listener knows who connects before the first
+ * byte is served, and grpc-js' own binding, which leaves sockets behind for all to open, is not needed.
+ *
+ * @throws ListenError
+ */
+export async function openListener(config: ListenerConfig, grpc: GrpcServer, limits: LimitsConfig): Promise<Listener> {
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket));
+  sockets.maxConnections = limits.maxConnections;
+  if (config.kind === "tcp") {
+    const port = await listenOnTcp(sockets, config);
+    return { address: addressOf({ ...config, port }), stop: () => sockets.close() };
+  }
+  const unixSocket = await listenOnUnixSocket(sockets, config);
+  return {
+    address: `unix://${config.path}`,
+    stop() {
+      unixSocket.remove();
+      sockets.close();
+    },
+  };
+}
+
+/** @returns the port, which the system chose where the config says 0 */
+async function listenOnTcp(sockets: SocketServer, config: TcpListenerConfig): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  sockets.once("error", (error: NodeJS.ErrnoException) => {
+    const remedy = error.code === "EADDRINUSE" ? "another program is listening there; end it or choose another" : "";
+    const address = addressOf(config);
+    reject(new ListenError(`${address}: can't listen there (${error.code}) ${remedy}`.trimEnd(), { cause: error }));
+  });
+  sockets.listen(config.port, config.host, resolve);
+  await promise;
+  const address = sockets.address();
+  return typeof address === "object" && address !== null ? address.port : config.port;
+}

@@ -1,0 +1,19 @@
+import type { Caller } from "../access/caller.ts";
+import type { Operation } from "../config/config.ts";
+import type { ErrorCode, KeyServiceError } from "../core/errors.ts";
+
+/** What the log says of a call: everything but the payloads. */
+export interface CallRecord {
+  readonly requestId: string;
+  readonly operation: Operation;
+  /** As the caller sent it: not yet checked, so not yet fit to print. */
+  readonly key: string;
+  readonly caller: Caller;
+  readonly rule?: string;
+  readonly source?: string;
+  readonly principal?: string;
+  readonly keyVersion?: string;
+  readonly outcome: "ok" | ErrorCode;
+  readonly error?: KeyServiceError;
+  readonly latencyMs: number;
+}

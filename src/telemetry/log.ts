@@ -1,0 +1,103 @@
+import { styleText } from "node:util";
+import { createLogger, format, type Logger, transports } from "winston";
+import { KeyServiceError, toPrintableLine } from "../core/errors.ts";
+import type { CallRecord } from "./call-record.ts";
+
+/** The fields of a log line. Values are text, numbers or truth: nothing that could carry more than it shows. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Log {
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+}
+
+export type LogLevel = "error" | "warn" | "info" | "debug";
+export const LOG_LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"];
+
+/** Lines for a person on a terminal, JSON for a program; always to stderr, so that stdout stays the command's. */
+export function createLog(level: LogLevel, forTerminal: boolean): Log {
+  const logger = createLogger({
+    level,
+    format: forTerminal ? terminalFormat() : jsonFormat(),
+    transports: [new transports.Console({ stderrLevels: [...LOG_LEVELS], forceConsole: false })],
+  });
+  return {
+    error: write(logger, "error"),
+    warn: write(logger, "warn"),
+    info: write(logger, "info"),
+    debug: write(logger, "debug"),
+  };
+}
+
+/** A log that says nothing. */
+export const silentLog: Log = { error() {}, warn() {}, info() {}, debug() {} };
+
+function write(logger: Logger, level: LogLevel): Log["info"] {
+  return (message, fields = {}) => {
+    logger.log({ level, message, ...fields });
+  };
+}
+
+function jsonFormat() {
+  return format.combine(format.timestamp(), format.json());
+}
+
+const COLOURS = { error: "red", warn: "yellow", info: "green", debug: "gray" } as const;
+
+function terminalFormat() {
+  return format.combine(
+    format.timestamp({ format: "HH:mm:ss.SSS" }),
+    format.printf(({ level, message, timestamp, ...fields }) => {
+      const colour = COLOURS[level as LogLevel];
+      const details = Object.entries(fields)
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => `${styleText("gray", `${name}=`, { stream: process.stderr })}${String(value)}`);
+      const head = styleText(colour, level.padEnd(5), { stream: process.stderr });
+      return [String(timestamp), head, String(message), ...details].join(" ");
+    }),
+  );
+}
+
+/** One line for each call: info where it was answered, warn where it was refused or failed. */
+export function logCall(log: Log, call: CallRecord): void {
+  const fields: LogFields = {
+    requestId: call.requestId,
+    key: toPrintableLine(call.key),
+    listener: call.caller.listener,
+    caller: call.caller.name,
+    rule: call.rule ?? call.error?.detail.rule,
+    source: call.source ?? call.error?.detail.source,
+    principal: call.principal ?? call.error?.detail.principal,
+    keyVersion: call.keyVersion,
+    latencyMs: Math.round(call.latencyMs * 10) / 10,
+  };
+  if (call.error === undefined) log.info(`${call.operation}ed`, fields);
+  else log.warn(`${call.operation} failed`, { ...fields, outcome: call.outcome, ...errorFields(call.error) });
+}
+
+function errorFields(error: KeyServiceError): LogFields {
+  const cause = describeCause(error.cause);
+  return { problem: toPrintableLine(error.detail.problem), ...(cause === "" ? {} : { cause }) };
+}
+
+const MAX_CAUSES = 5;
+
+/**
+ * What lies behind an error, by names, codes and places in the code. Never by messages: those of JSON.parse and of
+ * HTTP libraries quote the bytes they met, which may be a credential.
+ */
+export function describeCause(cause: unknown): string {
+  const parts: string[] = [];
+  for (let error = cause; error instanceof Error && parts.length < MAX_CAUSES; error = error.cause) {
+    parts.push(error instanceof KeyServiceError ? error.code : describeForeign(error));
+  }
+  return parts.join(" < ");
+}
+
+function describeForeign(error: Error): string {
+  const code = "code" in error && typeof error.code === "string" ? `(${toPrintableLine(error.code)})` : "";
+  const frame = error.stack?.split("\n").find((line) => line.startsWith("    at "));
+  return `${error.name}${code}${frame === undefined ? "" : ` ${frame.trim()}`}`;
+}
