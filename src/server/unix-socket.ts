@@ -19,6 +19,9 @@ import { ListenError } from "./listen-error.ts";
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 const PROBE_TIMEOUT_MS = 1_000;
 
+/** How many sockets this process has bound, so that each has a private name of its own. */
+let bound = 0;
+
 /** A socket that is bound and published; `remove` takes the path away if it is still ours. */
 export interface UnixSocket {
   remove(): void;
@@ -37,7 +40,8 @@ export interface UnixSocket {
 export async function listenOnUnixSocket(server: Server, config: UnixListenerConfig): Promise<UnixSocket> {
   const { path } = config;
   const directory = dirname(path);
-  const privateName = join(directory, `.keyd-${process.pid.toString(36)}`);
+  bound += 1;
+  const privateName = join(directory, `.keyd-${process.pid.toString(36)}-${bound}`);
   if (Buffer.byteLength(path) > MAX_PATH_BYTES || Buffer.byteLength(privateName) > MAX_PATH_BYTES) {
     throw new ListenError(`${path}: a unix socket's path has at most ${MAX_PATH_BYTES} bytes on this system`);
   }
@@ -127,8 +131,9 @@ function publishWithoutLinks(privateName: string, path: string, cause: NodeJS.Er
   renameSync(privateName, path);
 }
 
+/** Inode numbers are used again, so the time of birth is compared as well. */
 function sameFile(one: Stats | undefined, other: Stats): boolean {
-  return one !== undefined && one.ino === other.ino && one.dev === other.dev;
+  return one?.ino === other.ino && one.dev === other.dev && one.birthtimeMs === other.birthtimeMs;
 }
 
 /** `work`, its system errors told with the path that the user knows. */

@@ -1,0 +1,54 @@
+import { type Client, credentials, loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
+import {
+  type DecryptResponse,
+  type EncryptResponse,
+  type KeyMessage,
+  loadProtocol,
+} from "../../src/server/protocol.ts";
+
+interface CallOptions {
+  /** Milliseconds since the Unix epoch. */
+  readonly deadline?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A client of the protocol that, unlike sops, shows status codes and takes any bytes. */
+export interface KeyClient {
+  encrypt(key: KeyMessage, plaintext: Uint8Array, options?: CallOptions): Promise<Buffer>;
+  decrypt(key: KeyMessage, ciphertext: Uint8Array, options?: CallOptions): Promise<Buffer>;
+  close(): void;
+}
+
+const definition = loadPackageDefinition(loadProtocol().packageDefinition);
+const Service = definition["KeyService"] as ServiceClientConstructor;
+
+/** @param address `unix:///path` or `tcp://host:port` */
+export function createKeyClient(address: string): KeyClient {
+  const client: Client = new Service(address.replace(/^tcp:\/\//, ""), credentials.createInsecure());
+
+  function call<A>(method: "Encrypt" | "Decrypt", request: object, options: CallOptions = {}): Promise<A> {
+    const { promise, resolve, reject } = Promise.withResolvers<A>();
+    const { path, requestSerialize, responseDeserialize } = Service.service[method] ?? {};
+    if (path === undefined || requestSerialize === undefined || responseDeserialize === undefined) {
+      throw new Error(`the protocol has no method ${method}`);
+    }
+    const pending = client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      options.deadline === undefined ? {} : { deadline: options.deadline },
+      (error, answer) => (error === null ? resolve(answer as A) : reject(error)),
+    );
+    options.signal?.addEventListener("abort", () => pending.cancel(), { once: true });
+    return promise;
+  }
+
+  return {
+    encrypt: async (key, plaintext, options) =>
+      (await call<EncryptResponse>("Encrypt", { key, plaintext }, options)).ciphertext,
+    decrypt: async (key, ciphertext, options) =>
+      (await call<DecryptResponse>("Decrypt", { key, ciphertext }, options)).plaintext,
+    close: () => client.close(),
+  };
+}

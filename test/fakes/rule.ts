@@ -1,0 +1,18 @@
+import type { RuleConfig } from "../../src/config/config.ts";
+
+/** A rule for every key, to be changed where a test cares. */
+export function fakeRule(changes: Partial<RuleConfig> = {}): RuleConfig {
+  return {
+    name: "everything",
+    match: "projects/*/locations/*/keyRings/*/cryptoKeys/*",
+    tokenSource: ["fake"],
+    allow: undefined,
+    kms: {
+      endpoint: "https://cloudkms.googleapis.com",
+      quotaProject: undefined,
+      deadlineMs: 10_000,
+      attemptTimeoutMs: 3_000,
+    },
+    ...changes,
+  };
+}
