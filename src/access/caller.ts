@@ -1,31 +1,27 @@
-import type { ListenerConfig } from "../config/config.ts";
+/** Who asks, as far as it was proven. A closed union: a new way to prove it is a new kind, and the compiler lists what must learn it. */
+export type Caller = LocalCaller;
 
-/** Who asks, as far as the way in proves it. */
-export interface Caller {
-  /** The address of the listener that the call came by. */
+/** Known only by the listener that it reached: whoever can open the socket. */
+export interface LocalCaller {
+  readonly kind: "local";
+  /** The listener's address, for messages. */
   readonly listener: string;
-  /** Whether that listener can be reached from this machine alone. */
-  readonly local: boolean;
-  /** The name that the config gives to whoever can open that listener. */
+  /** What the listener's `caller` says; undefined where it names nobody. */
   readonly name: string | undefined;
 }
 
-const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1)$/;
-
-export function isLoopback(host: string): boolean {
-  return LOOPBACK.test(host);
+/** The name that `allow` knows this caller by. */
+export function callerName(caller: Caller): string | undefined {
+  switch (caller.kind) {
+    case "local":
+      return caller.name;
+  }
 }
 
-/** A listener's address as a sops user writes it. */
-export function addressOf(listener: ListenerConfig): string {
-  if (listener.kind === "unix") return `unix://${listener.path}`;
-  return `tcp://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
-}
-
-export function callerOf(listener: ListenerConfig): Caller {
-  return {
-    listener: addressOf(listener),
-    local: listener.kind === "unix" || isLoopback(listener.host),
-    name: listener.caller,
-  };
+/** The caller in a message: `caller team-a`, or where it came in. */
+export function describeCaller(caller: Caller): string {
+  switch (caller.kind) {
+    case "local":
+      return caller.name === undefined ? `a caller without a name at ${caller.listener}` : `caller ${caller.name}`;
+  }
 }

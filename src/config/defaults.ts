@@ -1,0 +1,24 @@
+/** The largest config file that is read: one of this size would name thousands of rules. */
+export const MAX_DOCUMENT_BYTES = 1_048_576;
+
+/** What holds where the config says nothing; times in milliseconds. The schema shows these as its defaults. */
+export const DEFAULT_LIMITS = {
+  maxConnections: 1024,
+  maxStreamsPerConnection: 128,
+  // A data key is 33 bytes at most; Cloud KMS takes 64 KiB, which is 88 KiB in base64.
+  maxMessageBytes: 131_072,
+  connectionIdleMs: 900_000,
+  connectionAgeMs: 43_200_000,
+  drainMs: 10_000,
+} as const;
+
+/** A rule's `kms.deadline`: sops itself has none and would wait for ever. */
+export const DEFAULT_DEADLINE_MS = 10_000;
+/** A rule's `kms.attemptTimeout`, or its deadline where that is shorter: leaves room for a second try. */
+export const DEFAULT_ATTEMPT_TIMEOUT_MS = 4000;
+
+export const DEFAULT_SOCKET_MODE = "0600";
+/** Google's own default and, without an organization policy, its maximum. */
+export const DEFAULT_LIFETIME_MS = 3_600_000;
+export const DEFAULT_METADATA_TIMEOUT_MS = 3000;
+export const DEFAULT_UNIVERSE_DOMAIN = "googleapis.com";

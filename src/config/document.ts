@@ -1,0 +1,133 @@
+import type { Operation } from "./config.ts";
+
+/**
+ * The config as it stands in the file, after the schema accepted its shape: durations in milliseconds and defaults
+ * filled in, names not yet looked up, paths not yet absolute. `schema.ts` is checked against these types.
+ */
+export interface ConfigShape {
+  readonly version: 1;
+  readonly listeners: readonly ListenerShape[];
+  readonly tokenSources: Readonly<Record<string, TokenSourceShape>>;
+  readonly rules: readonly RuleShape[];
+  readonly google: GoogleShape;
+  readonly limits: LimitsShape;
+}
+
+export interface ListenerShape {
+  readonly address: string;
+  readonly mode?: string | undefined;
+  readonly group?: string | number | undefined;
+  readonly caller?: string | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+/** Where a credential lies; exactly one of the two. */
+export interface LocationShape {
+  readonly file?: string | undefined;
+  readonly env?: string | undefined;
+}
+
+export interface AccessTokenShape extends LocationShape {
+  readonly type: "access_token";
+}
+
+export interface ServiceAccountShape extends LocationShape {
+  readonly type: "service_account";
+  readonly grant: "self_signed" | "oauth";
+}
+
+export interface AuthorizedUserShape extends LocationShape {
+  readonly type: "authorized_user";
+}
+
+/** Either `source` and `target`, or a credential file. */
+export interface ImpersonatedShape extends LocationShape {
+  readonly type: "impersonated_service_account";
+  readonly source?: string | undefined;
+  readonly target?: string | undefined;
+  readonly delegates?: readonly string[] | undefined;
+  /** Milliseconds. */
+  readonly lifetime?: number | undefined;
+}
+
+export interface MetadataShape {
+  readonly type: "metadata";
+  readonly account: string;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
+export interface DefaultShape {
+  readonly type: "default";
+}
+
+export type TokenSourceShape =
+  | AccessTokenShape
+  | ServiceAccountShape
+  | AuthorizedUserShape
+  | ImpersonatedShape
+  | MetadataShape
+  | DefaultShape;
+
+export interface AllowShape {
+  readonly callers?: readonly string[] | undefined;
+  readonly operations?: readonly Operation[] | undefined;
+}
+
+export interface RuleKmsShape {
+  readonly endpoint?: string | undefined;
+  readonly universeDomain?: string | undefined;
+  readonly quotaProject?: string | undefined;
+  readonly transport?: "rest" | undefined;
+  /** Milliseconds. */
+  readonly deadline?: number | undefined;
+  /** Milliseconds. */
+  readonly attemptTimeout?: number | undefined;
+}
+
+export interface RuleShape {
+  readonly name: string;
+  readonly match: string;
+  readonly tokenSource: string | readonly string[];
+  readonly allow?: readonly AllowShape[] | undefined;
+  readonly kms: RuleKmsShape;
+}
+
+export interface EndpointsShape {
+  readonly kms?: string | undefined;
+  readonly oauth2?: string | undefined;
+  readonly sts?: string | undefined;
+  readonly iamCredentials?: string | undefined;
+  readonly metadata?: string | undefined;
+}
+
+export interface GoogleShape {
+  readonly universeDomain: string;
+  readonly endpoints: EndpointsShape;
+  readonly caFile?: string | undefined;
+}
+
+export interface LimitsShape {
+  readonly maxConnections: number;
+  readonly maxStreamsPerConnection: number;
+  /** Bytes. */
+  readonly maxMessageBytes: number;
+  /** Milliseconds. */
+  readonly connectionIdle: number;
+  /** Milliseconds. */
+  readonly connectionAge: number;
+  /** Milliseconds. */
+  readonly drain: number;
+}
+
+/**
+ * What could be read of a config. A part that the schema refused is undefined, its name or position is kept: so the
+ * other parts are checked as well, and all errors come at once.
+ */
+export interface PartialShape {
+  readonly listeners: readonly (ListenerShape | undefined)[];
+  readonly tokenSources: ReadonlyMap<string, TokenSourceShape | undefined>;
+  readonly rules: readonly (RuleShape | undefined)[];
+  /** Names that listeners give to their callers, also those of listeners that were refused. */
+  readonly callers: ReadonlySet<string>;
+}

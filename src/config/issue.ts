@@ -1,0 +1,82 @@
+/** The way to a value in the document: keys and list positions from the top. */
+export type KeyPath = readonly (string | number)[];
+
+/** One thing that is wrong (or, as a warning, odd) in a config, and where. */
+export interface ConfigIssue {
+  readonly file: string;
+  /** From 1; 0 where the issue is about the file as a whole. */
+  readonly line: number;
+  /** From 1, in UTF-16 units; 0 where the issue is about the file as a whole. */
+  readonly column: number;
+  /** `rules[0].tokenSource`; empty for the document itself. */
+  readonly path: string;
+  /** What is wrong and what was expected. Never holds a value from the document: it may be a pasted key or token. */
+  readonly message: string;
+}
+
+/** What a check finds, before it is known on which line it stands. */
+export interface Finding {
+  readonly path: KeyPath;
+  /** Whether the key or its value is to blame. */
+  readonly at: "key" | "value";
+  readonly message: string;
+}
+
+/** More would bury the reader, and a hostile file could ask for a million. */
+const MAX_ISSUES = 100;
+
+/** A config that cannot be used; every issue that was found, in the order of the file. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly issues: readonly ConfigIssue[];
+
+  constructor(issues: readonly ConfigIssue[], cause?: unknown) {
+    super(issues.map(renderIssue).join("\n"), cause === undefined ? undefined : { cause });
+    this.issues = Object.freeze([...issues]);
+  }
+}
+
+/** An error about a file as a whole, such as that it cannot be read. */
+export function fileError(file: string, message: string, cause?: unknown): ConfigError {
+  return new ConfigError([{ file, line: 0, column: 0, path: "", message }], cause);
+}
+
+/** `config.yaml:12:5: rules[0].tokenSources: unknown key` */
+export function renderIssue(issue: ConfigIssue): string {
+  const place = issue.line === 0 ? issue.file : `${issue.file}:${issue.line}:${issue.column}`;
+  return issue.path === "" ? `${place}: ${issue.message}` : `${place}: ${issue.path}: ${issue.message}`;
+}
+
+/** In the order of the file, and bounded. */
+export function sortIssues(issues: readonly ConfigIssue[]): readonly ConfigIssue[] {
+  const sorted = issues.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const [last] = sorted.slice(MAX_ISSUES - 1);
+  if (last === undefined || sorted.length <= MAX_ISSUES) return sorted;
+  const rest = sorted.length - MAX_ISSUES + 1;
+  const message = `${rest} further problems are not shown; mend those above first`;
+  return [...sorted.slice(0, MAX_ISSUES - 1), { ...last, path: "", message }];
+}
+
+const PLAIN_KEY = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
+const QUOTED_KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const LONGEST_RUN = /[A-Za-z0-9]{33}/;
+
+/** `rules[0].kms.endpoint` */
+export function renderKeyPath(path: KeyPath): string {
+  return path.reduce<string>((text, part) => text + renderPart(part, text === ""), "");
+}
+
+function renderPart(part: string | number, isFirst: boolean): string {
+  if (typeof part === "number") return `[${part}]`;
+  if (!isShowable(part)) return isFirst ? "(a key)" : ".(a key)";
+  if (PLAIN_KEY.test(part)) return isFirst ? part : `.${part}`;
+  return `["${part}"]`;
+}
+
+/**
+ * Whether a key from the document may be repeated in a message. A key file pasted with the wrong indentation ends
+ * up as keys: what does not look like a name that somebody thought of is not shown.
+ */
+export function isShowable(key: string): boolean {
+  return (PLAIN_KEY.test(key) || QUOTED_KEY.test(key)) && !LONGEST_RUN.test(key);
+}

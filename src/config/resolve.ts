@@ -1,0 +1,152 @@
+import { dirname, resolve as resolvePath } from "node:path";
+import { parseListenAddress } from "./address.ts";
+import type {
+  Config,
+  CredentialLocation,
+  GoogleConfig,
+  GoogleEndpoints,
+  LimitsConfig,
+  ListenerConfig,
+  RuleConfig,
+  RuleKmsConfig,
+  TokenSourceConfig,
+} from "./config.ts";
+import {
+  DEFAULT_ATTEMPT_TIMEOUT_MS,
+  DEFAULT_DEADLINE_MS,
+  DEFAULT_LIFETIME_MS,
+  DEFAULT_SOCKET_MODE,
+} from "./defaults.ts";
+import type {
+  ConfigShape,
+  EndpointsShape,
+  GoogleShape,
+  ImpersonatedShape,
+  LimitsShape,
+  ListenerShape,
+  LocationShape,
+  RuleShape,
+  TokenSourceShape,
+} from "./document.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { deepFreeze } from "./freeze.ts";
+
+/** A document that passed every check, as the program uses it. @param path of the file; other paths are relative to it */
+export function resolveConfig(shape: ConfigShape, path: string, hash: string): Config {
+  const file = resolvePath(path);
+  const absolute = (relative: string) => resolvePath(dirname(file), relative);
+  const google = resolveGoogle(shape.google, absolute);
+  const sources = Object.entries(shape.tokenSources);
+  return deepFreeze({
+    path: file,
+    hash,
+    listeners: shape.listeners.map(resolveListener),
+    tokenSources: new Map(sources.map(([name, source]) => [name, resolveSource(source, absolute)])),
+    rules: shape.rules.map((rule) => resolveRule(rule, google)),
+    google,
+    limits: resolveLimits(shape.limits),
+  });
+}
+
+type Absolute = (path: string) => string;
+
+function resolveListener(listener: ListenerShape): ListenerConfig {
+  const address = parseListenAddress(listener.address);
+  if (typeof address === "string") throw new TypeError("a listener passed the checks without a valid address");
+  const { caller } = listener;
+  if (address.kind === "tcp") return { ...address, insecure: listener.insecure ?? false, caller };
+  const group = listener.group === undefined ? undefined : String(listener.group);
+  return { ...address, mode: Number.parseInt(listener.mode ?? DEFAULT_SOCKET_MODE, 8), group, caller };
+}
+
+function resolveSource(source: TokenSourceShape, absolute: Absolute): TokenSourceConfig {
+  switch (source.type) {
+    case "access_token":
+      return { type: source.type, token: resolveLocation(source, absolute) };
+    case "service_account":
+      return { type: source.type, credential: resolveLocation(source, absolute), grant: source.grant };
+    case "authorized_user":
+      return { type: source.type, credential: resolveLocation(source, absolute) };
+    case "impersonated_service_account":
+      return resolveImpersonated(source, absolute);
+    case "metadata":
+      return { type: source.type, account: source.account, timeoutMs: source.timeout };
+    case "default":
+      return { type: source.type };
+  }
+}
+
+function resolveImpersonated(shape: ImpersonatedShape, absolute: Absolute): TokenSourceConfig {
+  const { type, source, target } = shape;
+  if (source === undefined || target === undefined) return { type, credential: resolveLocation(shape, absolute) };
+  return { type, source, target, delegates: shape.delegates ?? [], lifetimeMs: shape.lifetime ?? DEFAULT_LIFETIME_MS };
+}
+
+function resolveLocation({ file, env }: LocationShape, absolute: Absolute): CredentialLocation {
+  if (file !== undefined) return { kind: "file", path: absolute(file) };
+  if (env !== undefined) return { kind: "env", variable: env };
+  throw new TypeError("a token source passed the checks without file or env");
+}
+
+function resolveRule(rule: RuleShape, google: GoogleConfig): RuleConfig {
+  return {
+    name: rule.name,
+    match: rule.match,
+    tokenSource: typeof rule.tokenSource === "string" ? [rule.tokenSource] : rule.tokenSource,
+    allow: rule.allow?.map(({ callers, operations }) => ({
+      callers,
+      operations: operations ?? ["encrypt", "decrypt"],
+    })),
+    kms: resolveKms(rule, google),
+  };
+}
+
+function resolveKms({ kms }: RuleShape, google: GoogleConfig): RuleKmsConfig {
+  const ofUniverse = kms.universeDomain === undefined ? google.endpoints.kms : `https://cloudkms.${kms.universeDomain}`;
+  const deadlineMs = kms.deadline ?? DEFAULT_DEADLINE_MS;
+  return {
+    endpoint: toBaseUrl(kms.endpoint) ?? ofUniverse,
+    quotaProject: kms.quotaProject,
+    deadlineMs,
+    attemptTimeoutMs: kms.attemptTimeout ?? Math.min(DEFAULT_ATTEMPT_TIMEOUT_MS, deadlineMs),
+  };
+}
+
+function resolveGoogle(google: GoogleShape, absolute: Absolute): GoogleConfig {
+  const { universeDomain } = google;
+  return {
+    universeDomain,
+    endpoints: resolveEndpoints(universeDomain, google.endpoints),
+    caFile: google.caFile === undefined ? undefined : absolute(google.caFile),
+  };
+}
+
+/** A universe's endpoints, but for those that are given. */
+export function resolveEndpoints(universeDomain: string, given: EndpointsShape): GoogleEndpoints {
+  return {
+    kms: toBaseUrl(given.kms) ?? `https://cloudkms.${universeDomain}`,
+    oauth2: toBaseUrl(given.oauth2) ?? `https://oauth2.${universeDomain}`,
+    sts: toBaseUrl(given.sts) ?? `https://sts.${universeDomain}`,
+    iamCredentials: toBaseUrl(given.iamCredentials) ?? `https://iamcredentials.${universeDomain}`,
+    metadata: toBaseUrl(given.metadata),
+  };
+}
+
+function toBaseUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const endpoint = parseEndpoint(text);
+  if (typeof endpoint === "string") throw new TypeError("an endpoint passed the checks without being valid");
+  return endpoint.url;
+}
+
+function resolveLimits(limits: LimitsShape): LimitsConfig {
+  const { maxConnections, maxStreamsPerConnection, maxMessageBytes } = limits;
+  return {
+    maxConnections,
+    maxStreamsPerConnection,
+    maxMessageBytes,
+    connectionIdleMs: limits.connectionIdle,
+    connectionAgeMs: limits.connectionAge,
+    drainMs: limits.drain,
+  };
+}

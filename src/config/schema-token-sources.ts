@@ -1,0 +1,103 @@
+import * as z from "zod";
+import { DEFAULT_LIFETIME_MS, DEFAULT_METADATA_TIMEOUT_MS } from "./defaults.ts";
+import type { TokenSourceShape } from "./document.ts";
+import { renderDuration } from "./duration.ts";
+import {
+  durationField,
+  emailField,
+  list,
+  nameField,
+  pathField,
+  section,
+  text,
+  variableField,
+} from "./schema-fields.ts";
+
+/** The types of token sources that this version has, in the order of the documentation. */
+export const TOKEN_SOURCE_TYPES = [
+  "default",
+  "access_token",
+  "service_account",
+  "authorized_user",
+  "impersonated_service_account",
+  "metadata",
+] as const;
+
+const location = () => ({
+  file: pathField().optional().meta({ description: "Path of the file that holds it; read again when it changes." }),
+  env: variableField().optional().meta({ description: "Name of the environment variable that holds it." }),
+});
+
+// What zod's checks would tell only once all else is right stands in `semantics-sources.ts`; editors read it here.
+const ONE_LOCATION = { oneOf: [{ required: ["file"] }, { required: ["env"] }] };
+
+const accessToken = section({
+  type: z.literal("access_token"),
+  ...location(),
+}).meta({ description: "An access token that something else keeps fresh.", ...ONE_LOCATION });
+
+const serviceAccount = section({
+  type: z.literal("service_account"),
+  ...location(),
+  grant: z.enum(["self_signed", "oauth"], { error: "expected self_signed or oauth" }).prefault("self_signed").meta({
+    description: "self_signed: a JWT of our own, no token endpoint. oauth: the JWT is exchanged for a token.",
+  }),
+}).meta({ description: "A service account's key file.", ...ONE_LOCATION });
+
+const authorizedUser = section({
+  type: z.literal("authorized_user"),
+  ...location(),
+}).meta({
+  description: "A user's refresh token, as `gcloud auth application-default login` writes it.",
+  ...ONE_LOCATION,
+});
+
+const impersonated = section({
+  type: z.literal("impersonated_service_account"),
+  source: nameField().optional().meta({ description: "Name of the token source that impersonates." }),
+  target: emailField().optional().meta({ description: "Email address of the service account to become." }),
+  delegates: list(emailField(), "email addresses", 0, 8)
+    .optional()
+    .meta({ description: "Service accounts in between, the first hop first. Default: none." }),
+  lifetime: durationField(60_000, 43_200_000)
+    .optional()
+    .meta({
+      description: "How long its tokens live. More than 1h needs an organization policy.",
+      default: renderDuration(DEFAULT_LIFETIME_MS),
+    }),
+  ...location(),
+}).meta({
+  description: "A service account that another token source impersonates; or, with file or env, as gcloud wrote it.",
+  oneOf: [{ required: ["source", "target"] }, { required: ["file"] }, { required: ["env"] }],
+});
+
+const metadata = section({
+  type: z.literal("metadata"),
+  account: text(
+    "default or the email address of a service account",
+    /^(?:default|[a-z0-9][a-z0-9._-]{0,99}@[a-z0-9][a-z0-9.-]{0,252})$/,
+  )
+    .prefault("default")
+    .meta({ description: "Which of the machine's service accounts." }),
+  timeout: durationField(100, 60_000)
+    .prefault(renderDuration(DEFAULT_METADATA_TIMEOUT_MS))
+    .meta({ description: "How long to wait for the metadata server." }),
+}).meta({ description: "The service account of the machine, from its metadata server." });
+
+const sopsDefault = section({
+  type: z.literal("default"),
+}).meta({
+  description:
+    "What sops itself would take: GOOGLE_CREDENTIALS, GOOGLE_OAUTH_ACCESS_TOKEN, application default credentials.",
+});
+
+export const tokenSourceSchema: z.ZodType<TokenSourceShape> = z.discriminatedUnion(
+  "type",
+  [sopsDefault, accessToken, serviceAccount, authorizedUser, impersonated, metadata],
+  {
+    error: (issue) =>
+      issue.code === "invalid_union"
+        ? `expected one of ${TOKEN_SOURCE_TYPES.join(", ")}`
+        : "expected a mapping with a type (key: value lines)",
+  },
+);

@@ -1,0 +1,157 @@
+import * as z from "zod";
+import {
+  DEFAULT_ATTEMPT_TIMEOUT_MS,
+  DEFAULT_DEADLINE_MS,
+  DEFAULT_LIMITS,
+  DEFAULT_SOCKET_MODE,
+  DEFAULT_UNIVERSE_DOMAIN,
+} from "./defaults.ts";
+import type { ConfigShape, GoogleShape, LimitsShape, ListenerShape, RuleShape } from "./document.ts";
+import { renderDuration } from "./duration.ts";
+import {
+  addressField,
+  countField,
+  domainField,
+  durationField,
+  endpointField,
+  flagField,
+  list,
+  matchField,
+  nameField,
+  pathField,
+  projectField,
+  section,
+  text,
+} from "./schema-fields.ts";
+import { tokenSourceSchema } from "./schema-token-sources.ts";
+
+export const listenerSchema: z.ZodType<ListenerShape> = section({
+  address: addressField().meta({
+    description: "unix:///absolute/path or tcp://ADDRESS:PORT.",
+    pattern: "^(unix:///|tcp://).",
+  }),
+  mode: text('octal digits in quotes, such as "0600"', /^0?[0-7]{3}$/)
+    .optional()
+    .meta({ description: "File mode of a unix socket, in quotes.", default: DEFAULT_SOCKET_MODE }),
+  group: z
+    .union([text("the name of a group", /^[A-Za-z_][A-Za-z0-9_-]{0,31}\$?$/), countField(0, 4_294_967_294)], {
+      error: "expected the name or number of a group",
+    })
+    .optional()
+    .meta({ description: "Group that gets the unix socket, by name or number." }),
+  caller: nameField().optional().meta({ description: "The name of whoever can open this listener, for `allow`." }),
+  insecure: flagField().optional().meta({
+    description: "Accept clear text from other machines. Only for networks that are private by themselves.",
+    default: false,
+  }),
+}).meta({ description: "One place to listen." });
+
+const nameOrNames = z
+  .union([nameField(), list(nameField(), "names of token sources", 1, 8)], {
+    error: "expected the name of a token source or a list of 1 to 8",
+  })
+  .meta({
+    description:
+      "Whose token is used. A list is a chain: the next is asked where the one before has no credential to offer.",
+  });
+
+const operations = list(
+  z.enum(["encrypt", "decrypt"], { error: "expected encrypt or decrypt" }),
+  "of encrypt, decrypt",
+  1,
+  2,
+);
+
+const allowEntry = section({
+  callers: list(nameField(), "names of callers", 1, 1000).optional().meta({ description: "Who. Default: any caller." }),
+  operations: operations.optional().meta({ description: "What. Default: both." }),
+}).meta({ description: "Callers and what they may do.", minProperties: 1 });
+
+const ruleKms = section({
+  endpoint: endpointField().optional().meta({ description: "Base URL of Cloud KMS for these keys.", format: "uri" }),
+  universeDomain: domainField().optional().meta({ description: "Universe of these keys; `endpoint` goes before it." }),
+  quotaProject: projectField().optional().meta({ description: "Project that quota and billing count for." }),
+  transport: z
+    .literal("rest", { error: "expected rest" })
+    .optional()
+    .meta({ description: "How Cloud KMS is spoken to.", default: "rest" }),
+  deadline: durationField(100, 600_000)
+    .optional()
+    .meta({ description: "Total time of a call, retries included.", default: renderDuration(DEFAULT_DEADLINE_MS) }),
+  attemptTimeout: durationField(100, 600_000)
+    .optional()
+    .meta({
+      description: "Time of one try within the deadline; never more than that.",
+      default: renderDuration(DEFAULT_ATTEMPT_TIMEOUT_MS),
+    }),
+});
+
+export const ruleSchema: z.ZodType<RuleShape> = section({
+  name: nameField().meta({ description: "Its name in messages, logs and metrics." }),
+  match: matchField().meta({ description: "Name of the keys, * for any part of an id.", pattern: "^projects/" }),
+  tokenSource: nameOrNames,
+  allow: list(allowEntry, "entries with callers and operations", 0, 1000).optional().meta({
+    description: "Who may do what. Default: every caller of a local listener, both operations. An empty list: nobody.",
+  }),
+  kms: ruleKms.prefault({}).meta({ description: "How Cloud KMS is asked for these keys." }),
+}).meta({ description: "Which keys, with whose token, for whom. The first rule that matches decides." });
+
+const endpoints = section({
+  kms: endpointField().optional().meta({ description: "Cloud KMS.", format: "uri" }),
+  oauth2: endpointField()
+    .optional()
+    .meta({ description: "Token endpoint of service accounts and users.", format: "uri" }),
+  sts: endpointField().optional().meta({ description: "Security token service.", format: "uri" }),
+  iamCredentials: endpointField()
+    .optional()
+    .meta({ description: "IAM credentials, for impersonation.", format: "uri" }),
+  metadata: endpointField().optional().meta({ description: "Metadata server.", format: "uri" }),
+});
+
+const googleSchema: z.ZodType<GoogleShape> = section({
+  universeDomain: domainField()
+    .prefault(DEFAULT_UNIVERSE_DOMAIN)
+    .meta({ description: "Domain of all of Google's endpoints." }),
+  endpoints: endpoints.prefault({}).meta({ description: "Base URLs that take the place of the usual ones." }),
+  caFile: pathField().optional().meta({ description: "PEM file with CAs to trust besides the system's." }),
+});
+
+const limitsSchema: z.ZodType<LimitsShape> = section({
+  maxConnections: countField(1, 65_535)
+    .prefault(DEFAULT_LIMITS.maxConnections)
+    .meta({ description: "Connections at a time, all listeners together." }),
+  maxStreamsPerConnection: countField(1, 65_535)
+    .prefault(DEFAULT_LIMITS.maxStreamsPerConnection)
+    .meta({ description: "Calls in flight on one connection." }),
+  maxMessageBytes: countField(1024, 4_194_304, " of bytes")
+    .prefault(DEFAULT_LIMITS.maxMessageBytes)
+    .meta({ description: "Size of a request or answer, in bytes." }),
+  connectionIdle: limitDuration(DEFAULT_LIMITS.connectionIdleMs).meta({
+    description: "A connection without calls ends after this.",
+  }),
+  connectionAge: limitDuration(DEFAULT_LIMITS.connectionAgeMs).meta({
+    description: "A connection ends after this, once its calls are done.",
+  }),
+  drain: durationField(0, 3_600_000)
+    .prefault(renderDuration(DEFAULT_LIMITS.drainMs))
+    .meta({ description: "How long calls in flight may take to end after SIGTERM." }),
+});
+
+function limitDuration(defaultMs: number): z.ZodPrefault<ReturnType<typeof durationField>> {
+  return durationField(1000, 604_800_000).prefault(renderDuration(defaultMs));
+}
+
+/** The whole document. */
+export const configSchema: z.ZodType<ConfigShape> = section({
+  version: z.literal(1, { error: "expected 1" }).meta({ description: "Version of this format." }),
+  listeners: list(listenerSchema, "listeners", 0, 100)
+    .prefault([])
+    .meta({ description: "Where to listen. None: `serve` needs --network and --address." }),
+  tokenSources: z
+    .record(nameField(), tokenSourceSchema, { error: "expected a mapping of names to token sources" })
+    .prefault({})
+    .meta({ description: "Google identities by name." }),
+  rules: list(ruleSchema, "rules").prefault([]).meta({ description: "The first match decides; no match is refused." }),
+  google: googleSchema.prefault({}).meta({ description: "Google's endpoints." }),
+  limits: limitsSchema.prefault({}).meta({ description: "Bounds of the server." }),
+}).meta({ title: "sops-keyd config", description: "Config of sops-keyd, the SOPS key service for Cloud KMS." });

@@ -1,0 +1,49 @@
+import type { KeyPath } from "./issue.ts";
+
+/**
+ * What the format has and this version does not. Refused with these words rather than as unknown: who reads of `audit`
+ * or `callers` in the documentation of a later version must not believe that it works here, and to pass over it
+ * would leave open what the config means to close. Building one of these takes its line out.
+ */
+const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
+  "": ["callers", "audit", "admin", "cache"],
+  "listeners[]": ["tls"],
+  "rules[]": ["cache"],
+};
+
+const UNBUILT_VALUES: Readonly<Record<string, readonly string[]>> = {
+  "tokenSources.*.type": [
+    "external_account",
+    "external_account_authorized_user",
+    "gdch_service_account",
+    "exec",
+    "module",
+  ],
+  "rules[].kms.transport": ["grpc"],
+};
+
+const RECORDS = new Set(["tokenSources"]);
+
+/** Why a key is refused, if it is one that a later version has. */
+export function findUnbuiltKey(parent: KeyPath, key: string): string | undefined {
+  return UNBUILT_KEYS[toShape(parent)]?.includes(key) === true ? describe(key) : undefined;
+}
+
+/** Why a value is refused, if it is one that a later version has. */
+export function findUnbuiltValue(path: KeyPath, value: unknown): string | undefined {
+  if (typeof value !== "string" || UNBUILT_VALUES[toShape(path)]?.includes(value) !== true) return undefined;
+  return describe(`${path.at(-1)}: ${value}`);
+}
+
+function describe(what: string): string {
+  return `this version of sops-keyd does not have \`${what}\`; take it out, or use a version that has it`;
+}
+
+/** `rules[].kms`, `tokenSources.*.type` */
+function toShape(path: KeyPath): string {
+  return path.reduce<string>((shape, part, index) => {
+    if (typeof part === "number") return `${shape}[]`;
+    const key = index === 1 && RECORDS.has(String(path[0])) ? "*" : part;
+    return shape === "" ? key : `${shape}.${key}`;
+  }, "");
+}
