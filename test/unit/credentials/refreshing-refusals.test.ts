@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KeyServiceError } from "../../../src/core/errors.ts";
+import { createRefreshing } from "../../../src/credentials/refreshing.ts";
+import { createFakeClock, settle } from "../../fakes/clock.ts";
+import { createAnsweringSource, createScriptedSource, createToken } from "../../fakes/token-source.ts";
+
+const HOUR_MS = 3_600_000;
+const never = new AbortController().signal;
+
+function setUp() {
+  const clock = createFakeClock();
+  const source = createAnsweringSource((number) => createToken(`t${number}`, clock.nowMs() + HOUR_MS));
+  const holder = createRefreshing(source, { clock, random: () => 0.5 });
+  return { clock, source, holder };
+}
+
+test("a refused token is replaced by the next call", async () => {
+  const { holder, source } = setUp();
+  const first = await holder.getToken(never);
+  holder.invalidate(first.generation);
+  assert.equal(source.fetches, 1, "nobody asked for one yet");
+  const second = await holder.getToken(never);
+  assert.equal(second.accessToken.reveal(), "t2");
+  assert.ok(second.generation > first.generation);
+});
+
+test("many callers that refuse the same token cost one fetch", async () => {
+  const { holder, source } = setUp();
+  const first = await holder.getToken(never);
+  const second = await Promise.all(
+    Array.from({ length: 100 }, () => {
+      holder.invalidate(first.generation);
+      return holder.getToken(never);
+    }),
+  );
+  for (let index = 0; index < 100; index += 1) holder.invalidate(first.generation);
+  assert.equal((await holder.getToken(never)).generation, second[0]?.generation);
+  assert.equal(source.fetches, 2);
+});
+
+test("a generation that is not held is ignored, older or newer", async () => {
+  const { holder, source } = setUp();
+  const { generation } = await holder.getToken(never);
+  holder.invalidate(generation - 1);
+  holder.invalidate(generation + 1);
+  assert.equal((await holder.getToken(never)).generation, generation);
+  assert.equal(source.fetches, 1);
+});
+
+test("a storm of refused calls does not become a storm of token requests", async () => {
+  const { holder, source, clock } = setUp();
+  let refusedWith: unknown;
+  for (let tenth = 0; tenth < 600; tenth += 1) {
+    try {
+      holder.invalidate((await holder.getToken(never)).generation);
+    } catch (error) {
+      refusedWith = error;
+    }
+    clock.advance(100);
+  }
+  assert.ok(source.fetches <= 2 + 60 / 2.5, `${source.fetches} fetches in a minute`);
+  assert.ok(refusedWith instanceof KeyServiceError && refusedWith.code === "credential_rejected");
+  assert.match(refusedWith.message, /refused one new token of this source after the other/);
+});
+
+test("refusals that are far apart are each followed by a fetch at once", async () => {
+  const { holder, source, clock } = setUp();
+  for (let round = 1; round <= 10; round += 1) {
+    const { generation } = await holder.getToken(never);
+    assert.equal(source.fetches, round);
+    holder.invalidate(generation);
+    clock.advance(60_000);
+  }
+});
+
+test("a refresh that runs while the token is refused serves those who ask then", async () => {
+  const clock = createFakeClock();
+  const source = createScriptedSource();
+  const holder = createRefreshing(source, { clock, random: () => 0.5 });
+  const cold = holder.getToken(never);
+  source.next().succeed(createToken("a", clock.nowMs() + HOUR_MS));
+  const { generation } = await cold;
+  clock.advance(HOUR_MS - 60_000);
+  await holder.getToken(never);
+  holder.invalidate(generation);
+  const waiting = holder.getToken(never);
+  assert.equal(source.fetches, 2);
+  source.next().succeed(createToken("b", clock.nowMs() + HOUR_MS));
+  assert.equal((await waiting).accessToken.reveal(), "b");
+  await settle();
+  assert.equal(source.fetches, 2);
+});
