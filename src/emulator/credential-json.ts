@@ -1,0 +1,91 @@
+import { EMULATED_PROJECT, EMULATED_PROJECT_NUMBER, type ServiceAccountKey, type User } from "./identities.ts";
+
+// The shapes are those of Google's own files: https://google.aip.dev/auth/4110
+
+export interface ServiceAccountKeyFile {
+  readonly type: "service_account";
+  readonly project_id: string;
+  readonly private_key_id: string;
+  readonly private_key: string;
+  readonly client_email: string;
+  readonly client_id: string;
+  readonly auth_uri: string;
+  readonly token_uri: string;
+  readonly universe_domain: string;
+}
+
+export function renderServiceAccountKey(key: ServiceAccountKey, url: string): ServiceAccountKeyFile {
+  return {
+    type: "service_account",
+    project_id: EMULATED_PROJECT,
+    private_key_id: key.keyId,
+    private_key: key.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    client_email: key.email,
+    client_id: "100000000000000000001",
+    auth_uri: `${url}/auth`,
+    token_uri: `${url}/token`,
+    universe_domain: "googleapis.com",
+  };
+}
+
+export interface AuthorizedUserFile {
+  readonly type: "authorized_user";
+  readonly client_id: string;
+  readonly client_secret: string;
+  readonly refresh_token: string;
+  readonly token_uri: string;
+  readonly universe_domain: string;
+}
+
+export function renderAuthorizedUser(user: User, url: string): AuthorizedUserFile {
+  return {
+    type: "authorized_user",
+    client_id: user.clientId,
+    client_secret: user.clientSecret,
+    refresh_token: user.refreshToken,
+    token_uri: `${url}/token`,
+    universe_domain: "googleapis.com",
+  };
+}
+
+/** As gcloud writes it for `--impersonate-service-account`. */
+export function renderImpersonated(
+  target: string,
+  source: ServiceAccountKeyFile | AuthorizedUserFile,
+  url: string,
+): object {
+  return {
+    type: "impersonated_service_account",
+    service_account_impersonation_url: impersonationUrl(target, url),
+    delegates: [],
+    source_credentials: source,
+    universe_domain: "googleapis.com",
+  };
+}
+
+const POOL = `projects/${EMULATED_PROJECT_NUMBER}/locations/global/workloadIdentityPools/emulated-pool`;
+const PROVIDER = `//iam.googleapis.com/${POOL}/providers/emulated-provider`;
+
+/** The audience that Google expects in a subject token unless a provider says otherwise. */
+export const SUBJECT_TOKEN_AUDIENCE: string = `https:${PROVIDER}`;
+
+export function federatedPrincipal(subject: string): string {
+  return `principal://iam.googleapis.com/${POOL}/subject/${subject}`;
+}
+
+/** With a target, the federated token is exchanged once more, for one of that service account. */
+export function renderExternalAccount(subjectTokenPath: string, url: string, target?: string): object {
+  return {
+    type: "external_account",
+    audience: PROVIDER,
+    subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+    token_url: `${url}/v1/token`,
+    ...(target !== undefined && { service_account_impersonation_url: impersonationUrl(target, url) }),
+    credential_source: { file: subjectTokenPath, format: { type: "text" } },
+    universe_domain: "googleapis.com",
+  };
+}
+
+function impersonationUrl(target: string, url: string): string {
+  return `${url}/v1/projects/-/serviceAccounts/${target}:generateAccessToken`;
+}

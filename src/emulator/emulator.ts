@@ -1,0 +1,172 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { inspect } from "node:util";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { createAccessLists } from "./access.ts";
+import { createAdmin, type EmulatorAdmin } from "./admin.ts";
+import { createAdminAnswer } from "./admin-routes.ts";
+import { createAuthenticate } from "./authentication.ts";
+import { type CredentialDirectory, type EmulatorCredentialFiles, openCredentialDirectory } from "./credential-files.ts";
+import { SUBJECT_TOKEN_AUDIENCE } from "./credential-json.ts";
+import { createDispatcher } from "./dispatcher.ts";
+import { createFaults } from "./faults.ts";
+import { createIamRoutes } from "./iam-routes.ts";
+import { createIdentities } from "./identities.ts";
+import { createKeyState } from "./key-state.ts";
+import { createKeyStore } from "./key-store.ts";
+import { createKmsCryptoRoutes } from "./kms-crypto-routes.ts";
+import { createKmsRoutes } from "./kms-routes.ts";
+import { isLoopbackAddress, toUrl } from "./loopback.ts";
+import { createMetadataRoutes } from "./metadata-routes.ts";
+import { createOAuthRoutes } from "./oauth-routes.ts";
+import { type EmulatorPrincipals, keepSubjectToken, PRINCIPALS, populate, writeAccessToken } from "./population.ts";
+import { createRequestLog } from "./request-log.ts";
+import { EmulatorStartError } from "./start-error.ts";
+import { openStateFile, type StateFile } from "./state-file.ts";
+import { createStsRoutes } from "./sts-routes.ts";
+import { createTokenRegistry } from "./token-registry.ts";
+
+export interface EmulatorOptions {
+  /** `127.0.0.1` unless given; nothing but loopback is taken. */
+  readonly host?: string;
+  /** 0, the default, lets the system choose. */
+  readonly port?: number;
+  /** Rings, keys and accounts must be made before they are used. */
+  readonly strict?: boolean;
+  /** Keeps keys over restarts; without it they are gone at the end. */
+  readonly stateDirectory?: string;
+  /** Where the credential files go; a private temporary directory unless given. */
+  readonly credentialsDirectory?: string;
+  /** How long tokens are good for; one hour unless given. Also the most that impersonation gives, if given. */
+  readonly tokenLifetimeMs?: number;
+  readonly clock?: Clock;
+}
+
+export interface Emulator {
+  /** Base URL of everything, without a trailing slash. */
+  readonly url: string;
+  readonly port: number;
+  readonly files: EmulatorCredentialFiles;
+  readonly principals: EmulatorPrincipals;
+  readonly admin: EmulatorAdmin;
+  /** Ends every connection, also those that a fault lets hang, and removes the temporary files. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_TOKEN_LIFETIME_MS = 3_600_000;
+
+/**
+ * Cloud KMS and Google's token endpoints on one loopback port, for tests. Never for real secrets: its keys lie in
+ * memory or in a plain file, and its credentials are there for everybody who can read them.
+ *
+ * @throws EmulatorStartError with a message for whoever started it
+ */
+export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
+  const { host = "127.0.0.1", port = 0, clock = systemClock } = options;
+  if (!isLoopbackAddress(host)) {
+    throw new EmulatorStartError(`the emulator listens on loopback only, and ${host} is not: use 127.0.0.1`);
+  }
+  const kept = options.stateDirectory === undefined ? undefined : await openStateFile(options.stateDirectory);
+  const server = createServer({ requestTimeout: 30_000, keepAliveTimeout: 60_000 });
+  // Whoever connects before all is ready waits.
+  const ready = Promise.withResolvers<RequestListener>();
+  server.on("request", (request, response) => void ready.promise.then((listener) => listener(request, response)));
+  const boundPort = await listen(server, host, port);
+  const url = toUrl(host, boundPort);
+  const closing = new AbortController();
+  const opened = new AsyncDisposableStack();
+  opened.defer(() => closeServer(server));
+  opened.defer(() => closing.abort());
+  try {
+    const directory = await openCredentialDirectory(options.credentialsDirectory);
+    opened.defer(() => directory.dispose());
+    const parts = await assemble({ options, clock, url, directory, kept, signal: closing.signal });
+    ready.resolve(parts.listener);
+    return {
+      url,
+      port: boundPort,
+      files: directory.files,
+      principals: PRINCIPALS,
+      admin: parts.admin,
+      close: () => opened.disposeAsync(),
+    };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+interface AssemblyOptions {
+  readonly options: EmulatorOptions;
+  readonly clock: Clock;
+  readonly url: string;
+  readonly directory: CredentialDirectory;
+  readonly kept: StateFile | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function assemble(assembly: AssemblyOptions): Promise<{ listener: RequestListener; admin: EmulatorAdmin }> {
+  const { options, clock, url, directory, kept, signal } = assembly;
+  const { strict = false, tokenLifetimeMs = DEFAULT_TOKEN_LIFETIME_MS } = options;
+  const identities = createIdentities();
+  const tokens = createTokenRegistry(clock);
+  const access = createAccessLists();
+  const faults = createFaults();
+  const log = createRequestLog();
+  const issuer = `${url}/issuer`;
+  const admin = createAdmin({
+    clock,
+    url,
+    identities,
+    tokens,
+    access,
+    faults,
+    log,
+    defaultIssuer: issuer,
+    defaultAudience: SUBJECT_TOKEN_AUDIENCE,
+    rotateAccessToken: () => writeAccessToken(directory, tokens),
+  });
+  await populate({ url, directory, identities, tokens, issuer });
+  await keepSubjectToken(clock, (subject) => admin.issueSubjectToken({ subject }), directory, signal);
+
+  const { state = createKeyState(), save = async () => {} } = kept ?? {};
+  const store = createKeyStore({ clock, strict, state, save });
+  const authenticate = createAuthenticate({ clock, identities, tokens, url });
+  const tokenEndpoint = { clock, identities, tokens, tokenLifetimeMs, url };
+  const routes = [
+    ...createKmsCryptoRoutes({ store, access, authenticate }),
+    ...createKmsRoutes({ store, authenticate }),
+    ...createOAuthRoutes(tokenEndpoint),
+    ...createStsRoutes(tokenEndpoint),
+    ...createIamRoutes({ access, authenticate, identities, tokens, strict, maxLifetimeMs: options.tokenLifetimeMs }),
+    ...createMetadataRoutes({ identities, tokens, tokenLifetimeMs, defaultAccount: PRINCIPALS.metadata }),
+  ];
+  const listener = createDispatcher({
+    clock,
+    routes,
+    faults,
+    log,
+    answerAdmin: createAdminAnswer(admin),
+    signal,
+    onInternalError: (error) => process.stderr.write(`emulator: ${inspect(error)}\n`),
+  });
+  return { listener, admin };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.once("error", (cause: NodeJS.ErrnoException) => {
+    const taken = cause.code === "EADDRINUSE";
+    const why = taken ? "the port is in use: choose another, or 0 for any" : cause.message;
+    reject(new EmulatorStartError(`cannot listen on ${host}:${port}: ${why}`, { cause }));
+  });
+  server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+  return promise;
+}
+
+function closeServer(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeAllConnections();
+  return promise;
+}

@@ -1,0 +1,102 @@
+import type { Clock } from "../core/clock.ts";
+import type { CredentialDirectory } from "./credential-files.ts";
+import {
+  federatedPrincipal,
+  renderAuthorizedUser,
+  renderExternalAccount,
+  renderImpersonated,
+  renderServiceAccountKey,
+} from "./credential-json.ts";
+import {
+  addGeneratedIssuer,
+  addUser,
+  emailOf,
+  ensureServiceAccount,
+  generateServiceAccountKey,
+  type Identities,
+} from "./identities.ts";
+import { CLOUD_PLATFORM_SCOPE, type TokenRegistry } from "./token-registry.ts";
+
+/** Who the credential files speak for. */
+export interface EmulatorPrincipals {
+  /** Of `serviceAccount` and of `accessToken`. */
+  readonly serviceAccount: string;
+  readonly secondServiceAccount: string;
+  readonly user: string;
+  /** Who the impersonating files end up as. */
+  readonly impersonated: string;
+  /** `principal://…` */
+  readonly federated: string;
+  /** The metadata server's `default`. */
+  readonly metadata: string;
+}
+
+const SUBJECT = "emulated-workload";
+
+export const PRINCIPALS: EmulatorPrincipals = {
+  serviceAccount: emailOf("first"),
+  secondServiceAccount: emailOf("second"),
+  user: "developer@example.com",
+  impersonated: emailOf("target"),
+  federated: federatedPrincipal(SUBJECT),
+  metadata: emailOf("machine"),
+};
+
+// Subject tokens are good for a day: https://google.aip.dev/auth/4117 leaves re-reading the file to the client.
+const SUBJECT_TOKEN_RENEWAL_MS = 12 * 60 * 60 * 1000;
+// A token from a file is for tests that care for something else; `expireTokens` ends it like any other.
+const STATIC_TOKEN_LIFETIME_MS = 365 * 24 * 60 * 60 * 1000;
+
+export interface PopulationOptions {
+  readonly url: string;
+  readonly directory: CredentialDirectory;
+  readonly identities: Identities;
+  readonly tokens: TokenRegistry;
+  readonly issuer: string;
+}
+
+/** Makes the first identities and writes a credential file for each; the keys are made side by side. */
+export async function populate({ url, directory, identities, tokens, issuer }: PopulationOptions): Promise<void> {
+  ensureServiceAccount(identities, PRINCIPALS.impersonated);
+  ensureServiceAccount(identities, PRINCIPALS.metadata);
+  const user = renderAuthorizedUser(addUser(identities, PRINCIPALS.user), url);
+  const [firstKey, secondKey] = await Promise.all([
+    generateServiceAccountKey(identities, PRINCIPALS.serviceAccount),
+    generateServiceAccountKey(identities, PRINCIPALS.secondServiceAccount),
+    addGeneratedIssuer(identities, issuer),
+  ]);
+  const first = renderServiceAccountKey(firstKey, url);
+  const subjectToken = directory.files.subjectToken;
+  await Promise.all([
+    directory.write("serviceAccount", first),
+    directory.write("secondServiceAccount", renderServiceAccountKey(secondKey, url)),
+    directory.write("authorizedUser", user),
+    directory.write("impersonatedServiceAccount", renderImpersonated(PRINCIPALS.impersonated, first, url)),
+    directory.write("impersonatedByUser", renderImpersonated(PRINCIPALS.impersonated, user, url)),
+    directory.write("externalAccount", renderExternalAccount(subjectToken, url)),
+    directory.write("externalAccountImpersonating", renderExternalAccount(subjectToken, url, PRINCIPALS.impersonated)),
+    writeAccessToken(directory, tokens),
+  ]);
+}
+
+export async function writeAccessToken(directory: CredentialDirectory, tokens: TokenRegistry): Promise<void> {
+  const { serviceAccount } = PRINCIPALS;
+  const issued = tokens.issue("static", serviceAccount, [CLOUD_PLATFORM_SCOPE], STATIC_TOKEN_LIFETIME_MS);
+  await directory.write("accessToken", `${issued.token}\n`);
+}
+
+/** Writes a subject token now, and a new one long before it expires, until the signal fires. */
+export async function keepSubjectToken(
+  clock: Clock,
+  issue: (subject: string) => Promise<string>,
+  directory: CredentialDirectory,
+  signal: AbortSignal,
+): Promise<void> {
+  await directory.write("subjectToken", await issue(SUBJECT));
+  const again = () => {
+    // An emulator that cannot write its file any more has been closed, or its directory was taken away.
+    if (!signal.aborted) keepSubjectToken(clock, issue, directory, signal).catch(() => {});
+  };
+  const cancel = clock.schedule(SUBJECT_TOKEN_RENEWAL_MS, again);
+  signal.addEventListener("abort", cancel, { once: true });
+}
