@@ -52,6 +52,11 @@ export function isLoopbackHost(host: string): boolean {
   return host === "localhost";
 }
 
+/** Whether only this machine can reach the address. */
+export function isLocalAddress(address: ListenAddress): boolean {
+  return address.kind === "unix" || isLoopbackHost(address.host);
+}
+
 /** One text for every way to write an address, to find two that are the same. */
 export function canonicalAddress(address: ListenAddress): string {
   if (address.kind === "unix") return `unix://${address.path.replaceAll(/\/{2,}/g, "/")}`;

@@ -1,4 +1,4 @@
-import { canonicalAddress, isLoopbackHost, type ListenAddress, parseListenAddress } from "./address.ts";
+import { canonicalAddress, isLocalAddress, type ListenAddress, parseListenAddress } from "./address.ts";
 import type { ListenerShape, PartialShape } from "./document.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement, warning } from "./judgement.ts";
@@ -45,11 +45,6 @@ function* checkTcp(listener: ListenerShape, address: ListenAddress, path: KeyPat
   if (isLocal && listener.insecure === true) {
     yield warning([...path, "insecure"], "this has no effect on a loopback address", "key");
   }
-}
-
-/** Whether only this machine can reach the address. */
-export function isLocalAddress(address: ListenAddress): boolean {
-  return address.kind === "unix" || isLoopbackHost(address.host);
 }
 
 /** The first listener that other machines can reach. */

@@ -12,5 +12,7 @@ function freezeMap<T extends Map<unknown, unknown>>(map: T): T {
     throw new TypeError("a config cannot be changed");
   };
   for (const part of map.values()) deepFreeze(part);
-  return Object.freeze(Object.assign(map, { set: refuse, delete: refuse, clear: refuse }));
+  // Not enumerable: it still equals a plain map with the same entries.
+  Object.defineProperties(map, { set: { value: refuse }, delete: { value: refuse }, clear: { value: refuse } });
+  return Object.freeze(map);
 }

@@ -14,7 +14,7 @@ import {
 } from "./schema-fields.ts";
 
 /** The types of token sources that this version has, in the order of the documentation. */
-export const TOKEN_SOURCE_TYPES = [
+const TOKEN_SOURCE_TYPES = [
   "default",
   "access_token",
   "service_account",

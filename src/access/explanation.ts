@@ -1,0 +1,168 @@
+import { isLocalAddress, renderAddress } from "../config/address.ts";
+import type { Config, ListenerConfig, Operation, RuleConfig, TokenSourceConfig } from "../config/config.ts";
+import { KeyServiceError } from "../core/errors.ts";
+import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
+import { createRouter, type TrailStep } from "../routing/router.ts";
+import type { Caller } from "./caller.ts";
+import { decideRequest } from "./decision.ts";
+
+/** What the config decides for one request, as plain data for people and programs. */
+export interface Explanation {
+  readonly decision: "allowed" | "refused";
+  /** The error's code where it is refused. */
+  readonly code: string | null;
+  readonly reason: string;
+  /** What to do where it is refused. */
+  readonly remedy: string | null;
+  readonly key: string;
+  readonly operation: Operation;
+  readonly caller: string | null;
+  /** The listener that the request is taken to come by. */
+  readonly listener: string;
+  readonly rule: string | null;
+  readonly match: string | null;
+  /** In the order in which they are asked. */
+  readonly tokenSources: readonly ExplainedSource[];
+  readonly endpoint: string | null;
+  readonly quotaProject: string | null;
+  /** The rules that were tried. */
+  readonly trail: readonly ExplainedStep[];
+  /** What the reader may have overlooked. */
+  readonly notes: readonly string[];
+}
+
+export interface ExplainedSource {
+  readonly name: string;
+  readonly type: TokenSourceConfig["type"];
+  /** Where its credential comes from, or whom it becomes. */
+  readonly detail: string;
+}
+
+export interface ExplainedStep {
+  readonly rule: string;
+  readonly match: string;
+  readonly matched: boolean;
+  /** The first part of the key's name that does not fit. */
+  readonly mismatch: string | null;
+}
+
+/** Decides as the server does, and tells all of it. Asks nobody. */
+export function explainRequest(
+  config: Config,
+  resource: string,
+  callerName: string | undefined,
+  operation: Operation,
+): Explanation {
+  const origin = findOrigin(config, callerName);
+  const base = {
+    key: resource,
+    operation,
+    caller: callerName ?? null,
+    listener: origin.caller.listener,
+    notes: origin.notes,
+  };
+  const key = parseKey(resource);
+  if (key instanceof KeyServiceError)
+    return { ...base, ...describeRule(config, undefined), ...describeError(key), trail: [] };
+  const request = { key, operation, caller: origin.caller, listenerIsLocal: origin.isLocal };
+  const decision = decideRequest(createRouter(config.rules), request);
+  const outcome = decision.allowed
+    ? { decision: "allowed" as const, code: null, reason: decision.reason, remedy: null }
+    : describeError(decision.error);
+  const trail = decision.trail().map(describeStep);
+  return { ...outcome, ...base, ...describeRule(config, decision.rule), trail };
+}
+
+interface Origin {
+  readonly caller: Caller;
+  readonly isLocal: boolean;
+  readonly notes: readonly string[];
+}
+
+function findOrigin(config: Config, name: string | undefined): Origin {
+  const listener = config.listeners.find((each) => each.caller === name);
+  if (listener !== undefined) {
+    const address = renderAddress(listener);
+    return { caller: { kind: "local", listener: address, name }, isLocal: isLocalAddress(listener), notes: [] };
+  }
+  const notes = describeUnknown(config.listeners, name);
+  return { caller: { kind: "local", listener: "a local listener", name }, isLocal: true, notes };
+}
+
+function describeUnknown(listeners: readonly ListenerConfig[], name: string | undefined): readonly string[] {
+  if (name !== undefined) return [`no listener of the config gives its callers the name ${name}`];
+  if (listeners.length === 0) return [];
+  return ["every listener of the config names its callers; say which with --caller"];
+}
+
+function parseKey(resource: string): CryptoKeyName | KeyServiceError {
+  try {
+    return parseCryptoKeyName(resource);
+  } catch (error) {
+    if (error instanceof KeyServiceError) return error;
+    throw error;
+  }
+}
+
+function describeError(error: KeyServiceError): Pick<Explanation, "decision" | "code" | "reason" | "remedy"> {
+  return {
+    decision: "refused",
+    code: error.code,
+    reason: error.detail.problem,
+    remedy: error.detail.remedy ?? null,
+  };
+}
+
+function describeRule(
+  config: Config,
+  rule: RuleConfig | undefined,
+): Pick<Explanation, "rule" | "match" | "tokenSources" | "endpoint" | "quotaProject"> {
+  if (rule === undefined) return { rule: null, match: null, tokenSources: [], endpoint: null, quotaProject: null };
+  return {
+    rule: rule.name,
+    match: rule.match,
+    tokenSources: rule.tokenSource.flatMap((name) => describeSource(config, name)),
+    endpoint: rule.kms.endpoint,
+    quotaProject: rule.kms.quotaProject ?? null,
+  };
+}
+
+function describeStep({ rule, match, mismatch }: TrailStep): ExplainedStep {
+  return { rule, match, matched: mismatch === undefined, mismatch: mismatch ?? null };
+}
+
+function describeSource(config: Config, name: string): readonly ExplainedSource[] {
+  const source = config.tokenSources.get(name);
+  return source === undefined ? [] : [{ name, type: source.type, detail: describeOrigin(source, config) }];
+}
+
+function describeOrigin(source: TokenSourceConfig, config: Config): string {
+  switch (source.type) {
+    case "access_token":
+      return describeLocation(source.token);
+    case "service_account":
+      return `${describeLocation(source.credential)}, grant ${source.grant}`;
+    case "authorized_user":
+      return describeLocation(source.credential);
+    case "impersonated_service_account":
+      return describeImpersonation(source, config);
+    case "metadata":
+      return `account ${source.account}`;
+    case "default":
+      return "what sops itself would take";
+  }
+}
+
+function describeImpersonation(
+  source: Extract<TokenSourceConfig, { type: "impersonated_service_account" }>,
+  config: Config,
+): string {
+  if ("credential" in source) return describeLocation(source.credential);
+  const [below] = describeSource(config, source.source);
+  const hops = source.delegates.length === 0 ? "" : ` by way of ${source.delegates.join(", ")}`;
+  return `${source.target}${hops}, from ${source.source} (${below?.type}: ${below?.detail})`;
+}
+
+function describeLocation(location: { kind: "file"; path: string } | { kind: "env"; variable: string }): string {
+  return location.kind === "file" ? `file ${location.path}` : `environment variable ${location.variable}`;
+}
