@@ -78,7 +78,7 @@ export function createRefreshing(source: TokenSource, options: RefreshingOptions
     const requested = readInstant(clock);
     using deadline = createDeadline(clock, timeoutMs, `no token came within ${timeoutMs / 1000} seconds`);
     // The refresh runs under its own deadline: one caller's abort must not fail the others.
-    const token: Token = await untilAborted(callSource(source, deadline.signal), deadline.signal);
+    const token: Token = await untilAborted(source.fetchToken(deadline.signal), deadline.signal);
     return {
       token: { ...token, generation },
       lifetime: computeLifetime(token.expiresAtMs, requested, readInstant(clock), random()),
@@ -141,11 +141,6 @@ export function createRefreshing(source: TokenSource, options: RefreshingOptions
       if (sinceRefusalMs < REFUSAL_MEMORY_MS) remember(refusedAgain(source.name));
     },
   };
-}
-
-/** A source that throws before it returns a promise has failed like any other. */
-async function callSource(source: TokenSource, signal: AbortSignal): Promise<Token> {
-  return await source.fetchToken(signal);
 }
 
 /** A refresh that ran into its own deadline says nothing about the deadlines of its callers: it is an outage. */

@@ -156,6 +156,34 @@ test("a caller that gives up gets its own reason and fails nobody else", async (
   assert.equal(source.fetches, 1);
 });
 
+test("a caller that had given up before it called gets no token and starts no fetch", async () => {
+  const { holder, source, prime } = setUp();
+  await assert.rejects(holder.getToken(AbortSignal.abort()), withCode("cancelled"));
+  assert.equal(source.fetches, 0);
+  await prime("a");
+  await assert.rejects(holder.getToken(AbortSignal.abort()), withCode("cancelled"));
+});
+
+test("a success ends the memory of the failures before it", async () => {
+  const { holder, source, clock, prime } = setUp({ random: () => 0.999 });
+  const call = holder.getToken(never);
+  source.next().fail(rejected());
+  await assert.rejects(call);
+  clock.advance(5000);
+  const { generation } = await prime("a", 10_000);
+  holder.invalidate(generation);
+  clock.advance(1);
+  assert.equal(textOf(await prime("b")), "b");
+  for (let failures = 0; failures < 2; failures += 1) {
+    clock.advance(HOUR_MS);
+    const next = holder.getToken(never);
+    source.next().fail(unavailable());
+    await assert.rejects(next);
+    clock.advance(400);
+    assert.equal(textOf(await prime("c")), "c", "the backoff begins anew with its first step");
+  }
+});
+
 test("a source that ignores its signal frees its callers and the slot at the deadline", async () => {
   const { holder, source, clock, answer } = setUp();
   const calls = [holder.getToken(never), holder.getToken(never)];

@@ -1,0 +1,113 @@
+import type { CredentialLocation, GoogleConfig, TokenSourceConfig } from "../config/config.ts";
+import type { Environment } from "../config/environment.ts";
+import type { Clock } from "../core/clock.ts";
+import { KeyServiceError } from "../core/errors.ts";
+import { createChain } from "./chain.ts";
+import { createCredentialReader } from "./credential-file.ts";
+import { mintAnyCredential } from "./credential-types.ts";
+import { createEndpointPolicy } from "./endpoint-policy.ts";
+import { createRefreshing, type RefreshReport } from "./refreshing.ts";
+import { createRetrying } from "./retrying.ts";
+import type { MintToken, SourceContext } from "./source-context.ts";
+import { createAccessTokenSource } from "./sources/access-token.ts";
+import { mintAuthorizedUser } from "./sources/authorized-user.ts";
+import { createCredentialSource } from "./sources/credential.ts";
+import { createDefaultSource } from "./sources/default.ts";
+import { createImpersonatedFileMint, createImpersonatedSource } from "./sources/impersonated-service-account.ts";
+import { createMetadataSource } from "./sources/metadata.ts";
+import { mintByOauthGrant, mintSelfSigned } from "./sources/service-account.ts";
+import type { TokenHolder, TokenSource } from "./token.ts";
+import { createTokenRequests } from "./token-request.ts";
+
+export interface TokenSourcesConfig {
+  readonly tokenSources: ReadonlyMap<string, TokenSourceConfig>;
+  readonly google: GoogleConfig;
+}
+
+/** One refresher a named source, shared by every rule and every impersonation that names it. */
+export interface TokenSources {
+  readonly holders: ReadonlyMap<string, TokenHolder>;
+  /**
+   * The holder for a rule's list: a single name's own, or a chain.
+   *
+   * @throws KeyServiceError `internal` for a name that is not configured (the config's loader refuses those)
+   */
+  holderFor(names: readonly string[]): TokenHolder;
+}
+
+/**
+ * Builds every configured token source. No file is read and nothing is asked for until a token is.
+ *
+ * @param warn for what an operator should know and no call fails of
+ * @throws KeyServiceError `internal` where impersonations name an unknown source or go round in a circle
+ */
+export function createTokenSources(
+  config: TokenSourcesConfig,
+  environment: Environment,
+  clock: Clock,
+  warn: (message: string) => void,
+  onRefresh?: (report: RefreshReport) => void,
+): TokenSources {
+  const { google, tokenSources } = config;
+  const policy = createEndpointPolicy(google);
+  const context: SourceContext = { google, environment, clock, warn, policy, send: createTokenRequests(google.caFile) };
+  const holders = new Map<string, TokenHolder>();
+
+  /** @param above the sources that wait for this one to be built */
+  const build = (name: string, above: readonly string[]): TokenHolder => {
+    const built = holders.get(name);
+    if (built !== undefined) return built;
+    const source = tokenSources.get(name);
+    if (source === undefined) throw misconfigured(`token source ${name} is not configured`);
+    if (above.includes(name))
+      throw misconfigured(`token sources impersonate in a circle: ${[...above, name].join(" → ")}`);
+    const bare = createSource(name, source, context, (base) => build(base, [...above, name]));
+    const observed = onRefresh === undefined ? { clock } : { clock, onRefresh };
+    const holder = createRefreshing(createRetrying(bare, { clock }), observed);
+    holders.set(name, holder);
+    return holder;
+  };
+  for (const name of tokenSources.keys()) build(name, []);
+
+  return {
+    holders,
+    holderFor(names) {
+      const members = names.map((name) => build(name, []));
+      const [only] = members;
+      return only !== undefined && members.length === 1 ? only : createChain(names.join(", "), members);
+    },
+  };
+}
+
+function createSource(
+  name: string,
+  config: TokenSourceConfig,
+  context: SourceContext,
+  holderOf: (name: string) => TokenHolder,
+): TokenSource {
+  const reader = (location: CredentialLocation) => createCredentialReader(location, context.environment, context.warn);
+  const fromCredential = (location: CredentialLocation, type: string, mint: MintToken) =>
+    createCredentialSource(name, reader(location), type, mint, context);
+  switch (config.type) {
+    case "access_token":
+      return createAccessTokenSource(name, reader(config.token), context.clock);
+    case "service_account": {
+      const mint = config.grant === "oauth" ? mintByOauthGrant : mintSelfSigned;
+      return fromCredential(config.credential, config.type, mint);
+    }
+    case "authorized_user":
+      return fromCredential(config.credential, config.type, mintAuthorizedUser);
+    case "impersonated_service_account":
+      return "source" in config
+        ? createImpersonatedSource(name, holderOf(config.source), config, context)
+        : fromCredential(config.credential, config.type, createImpersonatedFileMint(mintAnyCredential));
+    case "metadata":
+      return createMetadataSource(name, config, context);
+    case "default":
+      return createDefaultSource(name, mintAnyCredential, context);
+  }
+}
+
+function misconfigured(problem: string): KeyServiceError {
+  return new KeyServiceError("internal", { problem, remedy: "correct tokenSources in the config" });
+}

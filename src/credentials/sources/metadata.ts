@@ -1,0 +1,122 @@
+import { createDeadline } from "../../core/deadline.ts";
+import { KeyServiceError } from "../../core/errors.ts";
+import { Secret } from "../../core/secret.ts";
+import type { SourceContext } from "../source-context.ts";
+import { CLOUD_KMS_SCOPE, type TokenSource } from "../token.ts";
+import { parseObject, toRefusalError, uselessAnswer } from "../token-errors.ts";
+import type { TokenResponse } from "../token-request.ts";
+
+export interface MetadataOptions {
+  /** `default` or a service account's email address. */
+  readonly account: string;
+  readonly timeoutMs: number;
+}
+
+/** The address rather than metadata.google.internal: a name would first have to be looked up, in vain elsewhere. */
+const USUAL_ENDPOINT = "http://169.254.169.254";
+const FLAVOR = "metadata-flavor";
+
+/**
+ * The identity of the machine, container or function that this runs on. Google's library has no time limit for
+ * this request, so it is made here.
+ * https://cloud.google.com/compute/docs/access/authenticate-workloads
+ */
+export function createMetadataSource(name: string, options: MetadataOptions, context: SourceContext): TokenSource {
+  const { send, clock } = context;
+  let hasAnswered = false;
+
+  const ask = async (path: string, signal: AbortSignal): Promise<TokenResponse> => {
+    const { base } = locate(context);
+    const url = new URL(`${base}/computeMetadata/v1/instance/service-accounts/${options.account}/${path}`);
+    using deadline = createDeadline(clock, options.timeoutMs, "the metadata server did not answer in time", signal);
+    const response = await send({ method: "GET", url, headers: { [FLAVOR]: "Google" } }, deadline.signal);
+    // Anybody may listen on a link-local address; the metadata server says that it is Google's.
+    if (response.headers.get(FLAVOR) === "Google") return response;
+    throw new KeyServiceError("credential_unavailable", { problem: `${url.host} is not google's metadata server` });
+  };
+
+  const askForToken = async (signal: AbortSignal): Promise<TokenResponse> => {
+    try {
+      const response = await ask(`token?scopes=${encodeURIComponent(CLOUD_KMS_SCOPE)}`, signal);
+      hasAnswered = true;
+      return response;
+    } catch (error) {
+      if (signal.aborted || hasAnswered || locate(context).isConfigured) throw asOutage(name, error);
+      throw notOnGoogleCloud(name, error);
+    }
+  };
+
+  return {
+    name,
+    async fetchToken(signal) {
+      refuseWhereDetectionIsOff(name, context);
+      const response = await askForToken(signal);
+      if (response.status !== 200) throw refused(name, options.account, response);
+      const token = readToken(name, response);
+      const expiresAtMs = clock.nowMs() + token.lifeMs;
+      const principal = options.account === "default" ? await askForEmail(ask, signal) : options.account;
+      return {
+        accessToken: token.accessToken,
+        expiresAtMs,
+        ...(principal === undefined ? {} : { principal }),
+        steps: [`metadata server, account ${options.account}`],
+      };
+    },
+  };
+}
+
+function readToken(source: string, { text }: TokenResponse): { accessToken: Secret; lifeMs: number } {
+  const body = parseObject(text);
+  const [accessToken, expiresInS] = [body?.["access_token"], body?.["expires_in"]];
+  if (typeof accessToken !== "string" || accessToken === "" || typeof expiresInS !== "number") {
+    throw uselessAnswer("the metadata server", source);
+  }
+  return { accessToken: new Secret(accessToken), lifeMs: expiresInS * 1000 };
+}
+
+/** Google's libraries heed this variable; it spares machines elsewhere the wait for an address that is nobody's. */
+function refuseWhereDetectionIsOff(source: string, context: SourceContext): void {
+  if (context.environment.get("METADATA_SERVER_DETECTION") !== "none" || locate(context).isConfigured) return;
+  throw new KeyServiceError("credential_missing", {
+    source,
+    problem: "the metadata server is not asked: METADATA_SERVER_DETECTION is none",
+  });
+}
+
+/** For errors and the audit alone, so that a token is not given up for want of it. */
+async function askForEmail(
+  ask: (path: string, signal: AbortSignal) => Promise<TokenResponse>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const { status, text } = await ask("email", signal);
+    return status === 200 && /^[\x21-\x7e]{3,254}$/.test(text) ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function locate({ google, environment }: SourceContext): { base: string; isConfigured: boolean } {
+  const host = environment.get("GCE_METADATA_HOST");
+  const configured = google.endpoints.metadata ?? (host === undefined ? undefined : `http://${host}`);
+  return { base: configured ?? USUAL_ENDPOINT, isConfigured: configured !== undefined };
+}
+
+function asOutage(source: string, error: unknown): unknown {
+  if (!(error instanceof KeyServiceError) || error.code !== "deadline_exceeded") return error;
+  return new KeyServiceError("credential_unavailable", { source, problem: error.detail.problem, cause: error });
+}
+
+function notOnGoogleCloud(source: string, cause: unknown): KeyServiceError {
+  return new KeyServiceError("credential_missing", {
+    source,
+    problem: "there is no metadata server here: this does not run on google cloud",
+    remedy: "configure another token source",
+    cause,
+  });
+}
+
+function refused(source: string, account: string, response: TokenResponse): KeyServiceError {
+  const remedyFor = () => `check that the account ${account} is attached to this machine, with scope cloud-platform`;
+  return toRefusalError(response, "the metadata server", { source, remedyFor });
+}

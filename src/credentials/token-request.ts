@@ -1,0 +1,126 @@
+import { readFile } from "node:fs/promises";
+import { getCACertificates } from "node:tls";
+import type { Agent } from "undici";
+import { abortReason } from "../core/deadline.ts";
+import { KeyServiceError } from "../core/errors.ts";
+
+export interface TokenRequest {
+  readonly method: "GET" | "POST";
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface TokenResponse {
+  readonly status: number;
+  /** Names in lower case; of a repeated header the first. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly text: string;
+}
+
+/**
+ * One HTTP exchange with a token endpoint. Redirects are not followed and nothing is retried.
+ *
+ * @throws KeyServiceError `credential_unavailable` where no whole answer came, or the signal's reason
+ */
+export type SendTokenRequest = (request: TokenRequest, signal: AbortSignal) => Promise<TokenResponse>;
+
+/** Far above any token answer; what is longer is not read. */
+export const MAX_RESPONSE_BYTES: number = 64 * 1024;
+
+const CONNECT_TIMEOUT_MS = 5000;
+/** Only a last resort: every refresh has a shorter deadline of its own. */
+const SILENCE_TIMEOUT_MS = 15_000;
+const MAX_CONNECTIONS_PER_ENDPOINT = 8;
+
+/**
+ * @param caFile PEM file with CAs that are trusted besides the system's; read at the first request
+ */
+export function createTokenRequests(caFile: string | undefined): SendTokenRequest {
+  let agent: Promise<Agent> | undefined;
+  return async (request, signal) => {
+    if (signal.aborted) throw abortReason(signal);
+    agent ??= createAgent(caFile);
+    try {
+      return await exchange(await agent, request, signal);
+    } catch (error) {
+      // A CA file that cannot be read now may be there the next time.
+      if (error instanceof KeyServiceError && error.code === "credential_rejected") agent = undefined;
+      throw toTransportError(error, request.url, signal);
+    }
+  };
+}
+
+async function createAgent(caFile: string | undefined): Promise<Agent> {
+  // Imported when the first token is fetched: it costs as much as the rest of the start.
+  const [undici, ca] = await Promise.all([import("undici"), readCa(caFile)]);
+  return new undici.Agent({
+    connections: MAX_CONNECTIONS_PER_ENDPOINT,
+    headersTimeout: SILENCE_TIMEOUT_MS,
+    bodyTimeout: SILENCE_TIMEOUT_MS,
+    connect: { timeout: CONNECT_TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
+  });
+}
+
+async function readCa(caFile: string | undefined): Promise<string[] | undefined> {
+  if (caFile === undefined) return undefined;
+  try {
+    // Naming CAs replaces the default ones, so those are named as well.
+    return [...getCACertificates("default"), await readFile(caFile, "utf8")];
+  } catch (cause) {
+    throw new KeyServiceError("credential_rejected", {
+      problem: `the CA file ${caFile} cannot be read`,
+      remedy: "check google.caFile in the config and the file's permissions",
+      cause,
+    });
+  }
+}
+
+async function exchange(agent: Agent, request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> {
+  const response = await agent.request({
+    origin: request.url.origin,
+    path: `${request.url.pathname}${request.url.search}`,
+    method: request.method,
+    headers: { ...request.headers },
+    body: request.body ?? null,
+    signal,
+  });
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving the loop closes the connection.
+    if (bytes > MAX_RESPONSE_BYTES) throw tooLong(request.url);
+    chunks.push(chunk);
+  }
+  const headers = new Map<string, string>();
+  for (const [name, value] of Object.entries(response.headers)) {
+    const first = Array.isArray(value) ? value[0] : value;
+    if (first !== undefined) headers.set(name.toLowerCase(), first);
+  }
+  return { status: response.statusCode, headers, text: Buffer.concat(chunks).toString("utf8") };
+}
+
+function tooLong(url: URL): KeyServiceError {
+  return new KeyServiceError("credential_unavailable", {
+    problem: `${url.host} answered with more than ${MAX_RESPONSE_BYTES} bytes`,
+    remedy: "check that it is a token endpoint",
+  });
+}
+
+function toTransportError(thrown: unknown, url: URL, signal: AbortSignal): KeyServiceError {
+  if (thrown instanceof KeyServiceError) return thrown;
+  if (signal.aborted) return abortReason(signal);
+  return new KeyServiceError("credential_unavailable", {
+    problem: `${url.host} cannot be reached (${transportCode(thrown)})`,
+    remedy: "check the network and the endpoints in the config",
+    cause: thrown,
+  });
+}
+
+/** `ECONNREFUSED`, `UND_ERR_CONNECT_TIMEOUT`, `DEPTH_ZERO_SELF_SIGNED_CERT` and the like; never free text. */
+export function transportCode(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  if (typeof code === "string" && /^[A-Z0-9_]{1,60}$/.test(code)) return code;
+  return thrown instanceof AggregateError ? transportCode(thrown.errors[0]) : "no further reason";
+}
