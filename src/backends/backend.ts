@@ -1,9 +1,15 @@
 import type { Caller } from "../access/caller.ts";
 
-/** What a call brings along besides its key and payload. */
-export interface CallContext {
+/** Where a call comes from. */
+export interface CallOrigin {
   /** Who asks, as far as it was proven. */
   readonly caller: Caller;
+  /** Whether the listener it came by can be reached from this machine alone. */
+  readonly listenerIsLocal: boolean;
+}
+
+/** What a call brings along besides its key and payload. */
+export interface CallContext extends CallOrigin {
   /** Fires when the caller gives up or its own deadline passes; its reason is a KeyServiceError. */
   readonly signal: AbortSignal;
 }

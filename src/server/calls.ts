@@ -1,5 +1,5 @@
 import type { handleUnaryCall, ServerUnaryCall } from "@grpc/grpc-js";
-import type { Caller } from "../access/caller.ts";
+import type { CallOrigin } from "../backends/backend.ts";
 import type { SopsKey } from "../backends/sops-key.ts";
 import type { Clock } from "../core/clock.ts";
 import { createDeadline } from "../core/deadline.ts";
@@ -24,7 +24,7 @@ export interface Calls {
 /** Longer than any call may take, so that a caller without a deadline is bounded by its rule's alone. */
 const NO_CALLER_DEADLINE_MS = 24 * 60 * 60 * 1_000;
 
-export function createCalls(service: KeyService, caller: Caller, clock: Clock): Calls {
+export function createCalls(service: KeyService, origin: () => CallOrigin, clock: Clock): Calls {
   async function answer<Q extends { readonly key?: KeyMessage | null }>(
     call: ServerUnaryCall<Q, unknown>,
     work: (key: SopsKey, context: CallContext) => Promise<Buffer>,
@@ -33,7 +33,7 @@ export function createCalls(service: KeyService, caller: Caller, clock: Clock): 
     call.once("cancelled", () => cancelled.abort());
     const problem = "the call took longer than its caller allowed";
     using deadline = createDeadline(clock, callerTimeoutMs(call, clock), problem, cancelled.signal);
-    const bytes = await work(decodeKey(call.request.key), { caller, signal: deadline.signal });
+    const bytes = await work(decodeKey(call.request.key), { ...origin(), signal: deadline.signal });
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;
     throw new KeyServiceError("internal", { problem: "the answer would have been empty; nothing was handed out" });

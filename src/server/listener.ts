@@ -1,7 +1,8 @@
 import { createServer, type Server as SocketServer } from "node:net";
 import type { Server as GrpcServer } from "@grpc/grpc-js";
 import { ServerCredentials } from "@grpc/grpc-js";
-import { addressOf } from "../access/caller.ts";
+import type { CallOrigin } from "../backends/backend.ts";
+import { isLoopbackHost, renderAddress } from "../config/address.ts";
 import type { LimitsConfig, ListenerConfig, TcpListenerConfig } from "../config/config.ts";
 import { ListenError } from "./listen-error.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
@@ -25,7 +26,7 @@ export async function openListener(config: ListenerConfig, grpc: GrpcServer, lim
   sockets.maxConnections = limits.maxConnections;
   if (config.kind === "tcp") {
     const port = await listenOnTcp(sockets, config);
-    return { address: addressOf({ ...config, port }), stop: () => sockets.close() };
+    return { address: renderAddress({ ...config, port }), stop: () => sockets.close() };
   }
   const unixSocket = await listenOnUnixSocket(sockets, config);
   return {
@@ -37,12 +38,20 @@ export async function openListener(config: ListenerConfig, grpc: GrpcServer, lim
   };
 }
 
+/** What every call that comes by this listener has in common. */
+export function originOf(config: ListenerConfig, address: string): CallOrigin {
+  return {
+    caller: { kind: "local", listener: address, name: config.caller },
+    listenerIsLocal: config.kind === "unix" || isLoopbackHost(config.host),
+  };
+}
+
 /** @returns the port, which the system chose where the config says 0 */
 async function listenOnTcp(sockets: SocketServer, config: TcpListenerConfig): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   sockets.once("error", (error: NodeJS.ErrnoException) => {
     const remedy = error.code === "EADDRINUSE" ? "another program is listening there; end it or choose another" : "";
-    const address = addressOf(config);
+    const address = renderAddress(config);
     reject(new ListenError(`${address}: can't listen there (${error.code}) ${remedy}`.trimEnd(), { cause: error }));
   });
   sockets.listen(config.port, config.host, resolve);

@@ -1,12 +1,12 @@
 import { Server as GrpcServer } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
-import { callerOf } from "../access/caller.ts";
+import { renderAddress } from "../config/address.ts";
 import type { LimitsConfig, ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { KeyService } from "../key-service.ts";
 import { createCalls } from "./calls.ts";
-import { type Listener, openListener } from "./listener.ts";
+import { type Listener, openListener, originOf } from "./listener.ts";
 import { loadProtocol, type Protocol, SERVICE_NAME } from "./protocol.ts";
 
 export interface KeyServer {
@@ -40,9 +40,13 @@ export async function startServer(
   try {
     for (const config of listeners) {
       const grpc = createGrpcServer(protocol, limits);
-      grpc.addService(protocol.keyService, { ...createCalls(service, callerOf(config), clock) });
+      // The system may choose the port: until it has, no call can come.
+      let origin = originOf(config, renderAddress(config));
+      grpc.addService(protocol.keyService, { ...createCalls(service, () => origin, clock) });
       health.addToServer(grpc);
-      open.push({ listener: await openListener(config, grpc, limits), grpc });
+      const listener = await openListener(config, grpc, limits);
+      origin = originOf(config, listener.address);
+      open.push({ listener, grpc });
     }
   } catch (thrown) {
     stopListening();

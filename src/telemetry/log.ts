@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { createLogger, format, type Logger, transports } from "winston";
+import { callerName } from "../access/caller.ts";
 import { KeyServiceError, toPrintableLine } from "../core/errors.ts";
 import type { CallRecord } from "./call-record.ts";
 
@@ -66,7 +67,7 @@ export function logCall(log: Log, call: CallRecord): void {
     requestId: call.requestId,
     key: toPrintableLine(call.key),
     listener: call.caller.listener,
-    caller: call.caller.name,
+    caller: callerName(call.caller),
     rule: call.rule ?? call.error?.detail.rule,
     source: call.source ?? call.error?.detail.source,
     principal: call.principal ?? call.error?.detail.principal,

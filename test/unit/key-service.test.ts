@@ -3,13 +3,14 @@ import { describe, test } from "node:test";
 import type { KeyBackend } from "../../src/backends/backend.ts";
 import type { GcpKmsKey, SopsKey, UnsupportedKey } from "../../src/backends/sops-key.ts";
 import { KeyServiceError } from "../../src/core/errors.ts";
-import { createKeyService } from "../../src/key-service.ts";
+import { type CallContext, createKeyService } from "../../src/key-service.ts";
 import type { CallRecord } from "../../src/telemetry/call-record.ts";
 import { createFakeClock } from "../fakes/clock.ts";
 
 const GCP_KEY: SopsKey = { type: "gcp_kms", resourceId: "projects/p/locations/global/keyRings/r/cryptoKeys/k" };
-const CONTEXT = {
-  caller: { listener: "unix:///x", local: true, name: "team-a" },
+const CONTEXT: CallContext = {
+  caller: { kind: "local", listener: "unix:///x", name: "team-a" },
+  listenerIsLocal: true,
   signal: new AbortController().signal,
 };
 

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { createGcpKmsBackend } from "../../../src/backends/gcp-kms.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
+import type { CallContext } from "../../../src/key-service.ts";
 import type { KmsCall, KmsClient } from "../../../src/kms/kms-client.ts";
 import { createFakeClock } from "../../fakes/clock.ts";
 import { fakeRule } from "../../fakes/rule.ts";
@@ -11,8 +12,9 @@ import { createFakeTokenHolder } from "../../fakes/token-holder.ts";
 
 const NAME = "projects/p/locations/global/keyRings/r/cryptoKeys/k";
 const KEY = { type: "gcp_kms", resourceId: NAME } as const;
-const CONTEXT = {
-  caller: { listener: "unix:///x", local: true, name: undefined },
+const CONTEXT: CallContext = {
+  caller: { kind: "local", listener: "unix:///x", name: undefined },
+  listenerIsLocal: true,
   signal: new AbortController().signal,
 };
 

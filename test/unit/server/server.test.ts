@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { status } from "@grpc/grpc-js";
-import type { Caller } from "../../../src/access/caller.ts";
+import type { CallOrigin } from "../../../src/backends/backend.ts";
 import type { SopsKey } from "../../../src/backends/sops-key.ts";
 import type { LimitsConfig, ListenerConfig } from "../../../src/config/config.ts";
 import { type Clock, systemClock } from "../../../src/core/clock.ts";
@@ -124,19 +124,19 @@ describe("the gRPC server", () => {
     const directory = mkdtempSync(join(tmpdir(), "server-"));
     t.after(() => rmSync(directory, { recursive: true }));
     const path = join(directory, "a.sock");
-    const seen: Caller[] = [];
+    const seen: CallOrigin[] = [];
     const unix: ListenerConfig = { kind: "unix", path, mode: 0o600, group: undefined, caller: "team-a" };
     const { clients } = await setUp(
       t,
-      (_key, _payload, { caller }) => {
-        seen.push(caller);
+      (_key, _payload, origin) => {
+        seen.push(origin);
         return Promise.resolve(Buffer.from("x"));
       },
       [unix],
     );
     for (const client of clients) await client.decrypt(GCP_KEY, Buffer.from("c"));
     assert.deepEqual(
-      seen.map(({ name, local }) => [name, local]),
+      seen.map(({ caller, listenerIsLocal }) => [caller.name, listenerIsLocal]),
       [
         ["tcp-caller", true],
         ["team-a", true],

@@ -1,0 +1,61 @@
+import type { Pool } from "undici";
+import { decideRequest } from "./access/decision.ts";
+import type { KeyBackend } from "./backends/backend.ts";
+import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
+import type { GcpKmsKey } from "./backends/sops-key.ts";
+import type { Config, RuleConfig } from "./config/config.ts";
+import type { Environment } from "./config/environment.ts";
+import type { Clock } from "./core/clock.ts";
+import { createTokenSources } from "./credentials/create.ts";
+import { createEndpointPool } from "./kms/endpoint-pool.ts";
+import type { KmsClient } from "./kms/kms-client.ts";
+import { createRestKmsClient } from "./kms/rest-client.ts";
+import { createRouter } from "./routing/router.ts";
+
+/** What a config is made into. It holds connections and tokens until it is closed. */
+export interface Assembly {
+  readonly gcpKms: KeyBackend<GcpKmsKey>;
+  /** Ends the connections; calls in flight on them fail. */
+  close(): Promise<void>;
+}
+
+export interface Surroundings {
+  readonly environment: Environment;
+  readonly clock: Clock;
+  /** Told of what an operator should mend though nothing has failed yet. */
+  readonly warn: (message: string) => void;
+  /** Sent to Google, so that its audit logs can be matched with ours. */
+  readonly userAgent: string;
+}
+
+/** Makes the objects that a config describes. No request is sent before the first call needs it. */
+export function assemble(config: Config, surroundings: Surroundings): Assembly {
+  const { clock, environment, warn } = surroundings;
+  const tokenSources = createTokenSources(config, environment, clock, warn);
+  const router = createRouter(config.rules);
+  const pools: Pool[] = [];
+  const routes = new Map<RuleConfig, Route>();
+
+  function createKmsClient(rule: RuleConfig): KmsClient {
+    // A pool for each rule, so that one rule's slow endpoint takes no connection from another's.
+    const dispatcher = createEndpointPool(new URL(rule.kms.endpoint).origin, config.google.caFile);
+    pools.push(dispatcher);
+    return createRestKmsClient({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
+  }
+
+  for (const rule of config.rules) {
+    routes.set(rule, { rule, tokens: tokenSources.holderFor(rule.tokenSource), kms: createKmsClient(rule) });
+  }
+  return {
+    gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
+      const decision = decideRequest(router, { key, operation, caller, listenerIsLocal });
+      if (!decision.allowed) throw decision.error;
+      const route = routes.get(decision.rule);
+      if (route === undefined) throw new Error("a rule of the router has no route");
+      return route;
+    }, clock),
+    async close() {
+      await Promise.all(pools.map((pool) => pool.destroy()));
+    },
+  };
+}

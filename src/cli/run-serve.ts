@@ -1,0 +1,83 @@
+import type { Config } from "../config/config.ts";
+import { processEnvironment } from "../config/environment.ts";
+import { createLog, type Log } from "../telemetry/log.ts";
+import { type ActiveConfig, loadActiveConfig } from "./active-config.ts";
+import { type Keyd, startKeyd } from "./keyd.ts";
+import { chooseListeners } from "./listener-address.ts";
+import { parseLogLevelOption } from "./options.ts";
+import type { ServeOptions } from "./serve.ts";
+
+/** Serves until SIGTERM or SIGINT. */
+export async function runServe(options: ServeOptions): Promise<void> {
+  const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
+  const active = await loadActiveConfig(options.config, processEnvironment);
+  announceConfig(active, log);
+  const emulated = options.emulator === true ? await startEmulated(log) : undefined;
+  try {
+    const adapt = emulated?.adapt ?? ((config: Config) => config);
+    const config = adapt(active.config);
+    const keyd = await startKeyd(config, chooseListeners(options, config, processEnvironment), log);
+    announceListeners(keyd, options, log);
+    await untilStopped(keyd, async () => keyd.apply(adapt((await active.reload()).config)), log);
+  } finally {
+    await emulated?.close();
+  }
+}
+
+interface Emulated {
+  readonly adapt: (config: Config) => Config;
+  close(): Promise<void>;
+}
+
+async function startEmulated(log: Log): Promise<Emulated> {
+  const { startEmulator } = await import("../emulator/emulator.ts");
+  const { withEmulator } = await import("./emulated-config.ts");
+  const emulator = await startEmulator();
+  log.warn("asking an emulator instead of Google: anyone on this machine can use its keys; never for real secrets", {
+    emulator: emulator.url,
+  });
+  return { adapt: (config) => withEmulator(config, emulator), close: () => emulator.close() };
+}
+
+function announceConfig(active: ActiveConfig, log: Log): void {
+  log.info(active.origin, { config: active.config.path, hash: active.config.hash.slice(0, 12) });
+  for (const warning of active.warnings) log.warn(warning);
+}
+
+function announceListeners(keyd: Keyd, options: ServeOptions, log: Log): void {
+  for (const address of keyd.addresses) log.info("listening", { address });
+  const ready = { addresses: keyd.addresses, pid: process.pid };
+  if (options.json === true) process.stdout.write(`${JSON.stringify(ready)}\n`);
+  if (process.stderr.isTTY !== true) return;
+  process.stderr.write(
+    `\nin another shell:\n  export SOPS_KEYSERVICE=${keyd.addresses[0]} SOPS_ENABLE_LOCAL_KEYSERVICE=false\n\n`,
+  );
+}
+
+/** Resolves when the server has ended. A second signal while it drains ends the process at once. */
+async function untilStopped(keyd: Keyd, reload: () => Promise<void>, log: Log): Promise<void> {
+  const onReload = () => {
+    reload().then(
+      () => log.info("config read again; it applies from the next call on"),
+      (thrown: unknown) => log.error(`config not taken, the old one stays: ${messageOf(thrown)}`),
+    );
+  };
+  process.on("SIGHUP", onReload);
+  const signal = await nextSignal();
+  process.off("SIGHUP", onReload);
+  log.info("ending: no more calls are taken, those in flight are answered", { signal });
+  const answered = await keyd.stop();
+  if (answered) log.info("ended");
+  else log.warn("ended with calls unanswered: the time for draining was over");
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  process.once("SIGTERM", resolve);
+  process.once("SIGINT", resolve);
+  return promise;
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

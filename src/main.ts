@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+const MINIMUM_NODE_MAJOR = 26;
+
+/** Argv, signals and exit codes; the commands live in `cli/`. */
+async function main(): Promise<void> {
+  const { createProgram } = await import("./cli/program.ts");
+  const { reportFailure } = await import("./cli/report-failure.ts");
+  try {
+    const program = await createProgram(process.argv[2]);
+    await program.parseAsync();
+  } catch (thrown) {
+    reportFailure(thrown);
+  }
+}
+
+function refuseToRun(why: string): void {
+  process.stderr.write(`sops-keyd: ${why}\n`);
+  process.exitCode = 2;
+}
+
+if (Number.parseInt(process.versions.node, 10) < MINIMUM_NODE_MAJOR) {
+  refuseToRun(`needs Node.js ${MINIMUM_NODE_MAJOR} or newer; this is ${process.version}`);
+} else if (process.platform === "win32") {
+  refuseToRun("runs on Linux and macOS; Windows is not supported (use it in WSL or a container)");
+} else {
+  await main();
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const SOURCE = fileURLToPath(new URL("../../src", import.meta.url));
+
+/**
+ * The way of a request, and what each step may import: itself, and what comes after it. `core` is for all; the types
+ * of the config are data that every step reads.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  main: ["cli"],
+  index: [
+    "assembly",
+    "key-service",
+    "server",
+    "backends",
+    "access",
+    "config",
+    "credentials",
+    "kms",
+    "routing",
+    "emulator",
+    "telemetry",
+    "core",
+  ],
+  cli: [
+    "assembly",
+    "key-service",
+    "server",
+    "access",
+    "routing",
+    "config",
+    "credentials",
+    "kms",
+    "emulator",
+    "telemetry",
+    "core",
+  ],
+  server: ["key-service", "backends", "access", "config", "core"],
+  assembly: ["backends", "access", "routing", "credentials", "kms", "config", "core"],
+  "key-service": ["backends", "telemetry", "config", "core"],
+  backends: ["access", "routing", "credentials", "kms", "config", "core"],
+  telemetry: ["access", "config", "core"],
+  access: ["routing", "config", "core"],
+  kms: ["credentials", "routing", "config", "core"],
+  credentials: ["config", "core"],
+  emulator: ["kms", "config", "core"],
+  // The config is judged by the rules of routing: its patterns, and which of them cover others.
+  config: ["routing", "core"],
+  routing: ["core"],
+  core: [],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+function stepOf(file: string): string {
+  return (file.split("/")[0] ?? "").replace(/\.ts$/, "");
+}
+
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(join(SOURCE, file), "utf8");
+  return [...text.matchAll(/(?:from|import\(|import) ?"(\.[^"]+)"/g)].map(([, specifier = ""]) => ({
+    from: file,
+    to: normalize(join(dirname(file), specifier)),
+  }));
+}
+
+const FILES = globSync("**/*.ts", { cwd: SOURCE });
+
+describe("the source", () => {
+  test("has its imports point forward along the way of a request", () => {
+    const backward = FILES.flatMap(importsOf).filter(({ from, to }) => {
+      const [here, there] = [stepOf(from), stepOf(to)];
+      return here !== there && !MAY_IMPORT[here]?.includes(there);
+    });
+    assert.ok(FILES.length > 50);
+    assert.deepEqual(backward, []);
+  });
+
+  test("reads the environment in one module alone", () => {
+    const readers = FILES.filter((file) => /process\.env\b/.test(readFileSync(join(SOURCE, file), "utf8")));
+    assert.deepEqual(readers, ["config/environment.ts"]);
+  });
+
+  test("loads the heavy libraries only where they are used", () => {
+    const heavy = /^import (?!type)[^;]*from "(google-auth-library|zod|@google-cloud\/kms|jose)[^"]*"/m;
+    const eager = FILES.filter((file) => heavy.test(readFileSync(join(SOURCE, file), "utf8")));
+    assert.deepEqual(
+      eager.filter((file) => !/^(config\/(schema|shape|json-schema)|emulator\/)/.test(file)),
+      [],
+    );
+  });
+});
