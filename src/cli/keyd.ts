@@ -2,11 +2,12 @@ import { assemble } from "../assembly.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { systemClock } from "../core/clock.ts";
+import { describeCause } from "../core/describe-cause.ts";
 import { createKeyService } from "../key-service.ts";
 import { ListenError } from "../server/listen-error.ts";
 import { createReloadable } from "../server/reloadable.ts";
 import { type KeyServer, startServer } from "../server/server.ts";
-import { describeCause, type Log, logCall } from "../telemetry/log.ts";
+import { type Log, logCall } from "../telemetry/log.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
 import { readVersion } from "./version.ts";
 

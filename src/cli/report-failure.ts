@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
+import { describeCause } from "../core/describe-cause.ts";
 import { KeyServiceError } from "../core/errors.ts";
-import { describeCause } from "../telemetry/log.ts";
 import { CommandError, EXIT_FAILED } from "./exit.ts";
 
 /** Says why a command failed, in words where it was foreseen, and sets the exit code. */

@@ -1,7 +1,8 @@
 import { styleText } from "node:util";
 import { createLogger, format, type Logger, transports } from "winston";
 import { callerName } from "../access/caller.ts";
-import { KeyServiceError, toPrintableLine } from "../core/errors.ts";
+import { describeCause } from "../core/describe-cause.ts";
+import { type KeyServiceError, toPrintableLine } from "../core/errors.ts";
 import type { CallRecord } from "./call-record.ts";
 
 /** The fields of a log line. Values are text, numbers or truth: nothing that could carry more than it shows. */
@@ -81,24 +82,4 @@ export function logCall(log: Log, call: CallRecord): void {
 function errorFields(error: KeyServiceError): LogFields {
   const cause = describeCause(error.cause);
   return { problem: toPrintableLine(error.detail.problem), ...(cause === "" ? {} : { cause }) };
-}
-
-const MAX_CAUSES = 5;
-
-/**
- * What lies behind an error, by names, codes and places in the code. Never by messages: those of JSON.parse and of
- * HTTP libraries quote the bytes they met, which may be a credential.
- */
-export function describeCause(cause: unknown): string {
-  const parts: string[] = [];
-  for (let error = cause; error instanceof Error && parts.length < MAX_CAUSES; error = error.cause) {
-    parts.push(error instanceof KeyServiceError ? error.code : describeForeign(error));
-  }
-  return parts.join(" < ");
-}
-
-function describeForeign(error: Error): string {
-  const code = "code" in error && typeof error.code === "string" ? `(${toPrintableLine(error.code)})` : "";
-  const frame = error.stack?.split("\n").find((line) => line.startsWith("    at "));
-  return `${error.name}${code}${frame === undefined ? "" : ` ${frame.trim()}`}`;
 }
