@@ -1,6 +1,9 @@
 import { styleText } from "node:util";
 import type { Emulator } from "../emulator/emulator.ts";
 
+export const WARNING: string =
+  "NOT FOR REAL SECRETS: this emulator is for tests; whoever can read its credential files can use every key.";
+
 /** The block under `google:` in a config that points sops-keyd at an emulator. */
 export interface EmulatorEndpoints {
   readonly kms: string;
@@ -34,7 +37,7 @@ export function renderText(emulator: Emulator, { isKept, hasColors }: TextOption
   const endpoints = Object.entries(endpointsOf(emulator)).map(([name, address]) => `      ${name}: ${address}`);
   return `${[
     `${style("bold", "Emulated Cloud KMS and Google token endpoints")} on ${url}`,
-    style("yellow", "NOT FOR REAL SECRETS: it is for tests; who can read the files below can use every key."),
+    style("yellow", WARNING),
     isKept
       ? "Keys are kept in the state directory, in clear text."
       : "Keys are in memory: what they encrypt cannot be read after the end.",

@@ -1,8 +1,8 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 import { isLoopbackAddress } from "../emulator/loopback.ts";
 import { EmulatorStartError } from "../emulator/start-error.ts";
-import { renderJson, renderText } from "./emulator-output.ts";
+import { renderJson, renderText, WARNING } from "./emulator-output.ts";
 
 const USAGE_EXIT_CODE = 2;
 const DEFAULT_ADDRESS = "127.0.0.1:8181";
@@ -14,11 +14,11 @@ interface Address {
 
 interface EmulatorFlags {
   readonly listen: Address;
-  readonly strict: boolean;
+  readonly strict?: boolean;
   readonly state?: string;
   readonly credentials?: string;
   readonly tokenLifetime?: number;
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
 const EXAMPLES = `
@@ -37,20 +37,19 @@ export function addEmulatorCommand(program: Command): void {
     .command("emulator")
     .summary("run Cloud KMS and Google's token endpoints on a loopback port, for tests")
     .description(
-      "Emulates Cloud KMS (REST) and Google's token endpoints (OAuth, STS, IAM credentials, metadata server) on one\n" +
+      "Emulates Cloud KMS (REST) and Google's token endpoints (OAuth, STS, IAM credentials, metadata server) on one " +
         "loopback port, with real encryption and tokens that are really checked. For tests, never for real secrets.",
     )
-    .option(
-      "--listen <host:port>",
-      "loopback address; :0 is any free port",
-      parseAddress,
-      parseAddress(DEFAULT_ADDRESS),
+    .addOption(
+      new Option("--listen <host:port>", "loopback address; :0 is any free port")
+        .argParser(parseAddress)
+        .default(parseAddress(DEFAULT_ADDRESS), DEFAULT_ADDRESS),
     )
-    .option("--strict", "make no keys, rings or accounts on first use", false)
+    .option("--strict", "make no keys, rings or accounts on first use")
     .option("--state <dir>", "keep the keys in this directory (default: in memory)")
     .option("--credentials <dir>", "write the credential files here (default: a temporary directory)")
     .option("--token-lifetime <duration>", "such as 30s, 10m, 1h (default: 1h)", parseLifetimeMs)
-    .option("--json", "one JSON line on standard output when it is ready", false)
+    .option("--json", "one JSON line on standard output when it is ready")
     .addHelpText("after", EXAMPLES)
     .action((flags: EmulatorFlags, command: Command) => run(flags, command));
 }
@@ -58,8 +57,10 @@ export function addEmulatorCommand(program: Command): void {
 async function run(flags: EmulatorFlags, command: Command): Promise<void> {
   const emulator = await start(flags, command);
   const stopped = untilStopped();
-  if (flags.json) process.stdout.write(`${renderJson(emulator)}\n`);
-  else process.stdout.write(renderText(emulator, { isKept: flags.state !== undefined, hasColors: hasColors() }));
+  if (flags.json === true) {
+    process.stderr.write(`${WARNING}\n`);
+    process.stdout.write(`${renderJson(emulator)}\n`);
+  } else process.stdout.write(renderText(emulator, { isKept: flags.state !== undefined, hasColors: hasColors() }));
   await stopped;
   await emulator.close();
 }
@@ -68,7 +69,7 @@ async function start(flags: EmulatorFlags, command: Command): Promise<Emulator> 
   try {
     return await startEmulator({
       ...flags.listen,
-      strict: flags.strict,
+      strict: flags.strict === true,
       ...(flags.state !== undefined && { stateDirectory: flags.state }),
       ...(flags.credentials !== undefined && { credentialsDirectory: flags.credentials }),
       ...(flags.tokenLifetime !== undefined && { tokenLifetimeMs: flags.tokenLifetime }),
