@@ -1,6 +1,7 @@
+import type { KeyObject } from "node:crypto";
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
 import type { Clock } from "../core/clock.ts";
-import type { Identities } from "./identities.ts";
+import type { Identities, ServiceAccount } from "./identities.ts";
 
 export interface VerifiedJwt {
   readonly email: string;
@@ -30,9 +31,31 @@ export async function verifyServiceAccountJwt(
   if (claimed === undefined) return { problem: "malformed" };
   const account = identities.serviceAccounts.get(claimed.payload.iss ?? "");
   if (account === undefined) return { problem: "account" };
-  // Google takes a missing key id and tries all keys; every client sends one.
-  const key = account.keys.get(claimed.keyId ?? "");
-  if (key === undefined) return { problem: "signature" };
+  const keys = candidateKeys(account, claimed.keyId);
+  let refusal: JwtRefused = { problem: "signature" };
+  for (const key of keys) {
+    const outcome = await verifyWith(jwt, key, account.email, clock, audience);
+    if (!("problem" in outcome)) return outcome;
+    refusal = outcome;
+    if (outcome.problem !== "signature") break;
+  }
+  return refusal;
+}
+
+/** Like Google, takes a missing key id and tries every key: google-auth-library's OAuth grant sends none. */
+function candidateKeys(account: ServiceAccount, keyId: string | undefined): readonly KeyObject[] {
+  if (keyId === undefined) return [...account.keys.values()];
+  const named = account.keys.get(keyId);
+  return named === undefined ? [] : [named];
+}
+
+async function verifyWith(
+  jwt: string,
+  key: KeyObject,
+  email: string,
+  clock: Clock,
+  audience: readonly string[] | undefined,
+): Promise<VerifiedJwt | JwtRefused> {
   try {
     const { payload } = await jwtVerify(jwt, key, {
       algorithms: ["RS256"],
@@ -40,7 +63,7 @@ export async function verifyServiceAccountJwt(
       currentDate: new Date(clock.nowMs()),
       ...(audience === undefined ? {} : { audience: [...audience] }),
     });
-    return check(account.email, payload, clock);
+    return check(email, payload, clock);
   } catch (error) {
     return { problem: problemOf(error) };
   }
