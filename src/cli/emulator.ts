@@ -1,22 +1,20 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Emulator, startEmulator } from "../emulator/emulator.ts";
-import { isLoopbackAddress } from "../emulator/loopback.ts";
-import { EmulatorStartError } from "../emulator/start-error.ts";
-import { renderJson, renderText, WARNING } from "./emulator-output.ts";
+import { isLoopbackHost, parseListenAddress } from "../config/address.ts";
+import { parseDuration } from "../config/duration.ts";
 
-const USAGE_EXIT_CODE = 2;
 const DEFAULT_ADDRESS = "127.0.0.1:8181";
 
-interface Address {
+export interface LoopbackAddress {
   readonly host: string;
   readonly port: number;
 }
 
-interface EmulatorFlags {
-  readonly listen: Address;
+export interface EmulatorFlags {
+  readonly listen: LoopbackAddress;
   readonly strict?: boolean;
   readonly state?: string;
   readonly credentials?: string;
+  /** Milliseconds. */
   readonly tokenLifetime?: number;
   readonly json?: boolean;
 }
@@ -51,76 +49,26 @@ export function addEmulatorCommand(program: Command): void {
     .option("--token-lifetime <duration>", "such as 30s, 10m, 1h (default: 1h)", parseLifetimeMs)
     .option("--json", "one JSON line on standard output when it is ready")
     .addHelpText("after", EXAMPLES)
-    .action((flags: EmulatorFlags, command: Command) => run(flags, command));
-}
-
-async function run(flags: EmulatorFlags, command: Command): Promise<void> {
-  const emulator = await start(flags, command);
-  const stopped = untilStopped();
-  if (flags.json === true) {
-    process.stderr.write(`${WARNING}\n`);
-    process.stdout.write(`${renderJson(emulator)}\n`);
-  } else process.stdout.write(renderText(emulator, { isKept: flags.state !== undefined, hasColors: hasColors() }));
-  await stopped;
-  await emulator.close();
-}
-
-async function start(flags: EmulatorFlags, command: Command): Promise<Emulator> {
-  try {
-    return await startEmulator({
-      ...flags.listen,
-      strict: flags.strict === true,
-      ...(flags.state !== undefined && { stateDirectory: flags.state }),
-      ...(flags.credentials !== undefined && { credentialsDirectory: flags.credentials }),
-      ...(flags.tokenLifetime !== undefined && { tokenLifetimeMs: flags.tokenLifetime }),
+    .action(async (flags: EmulatorFlags) => {
+      const { runEmulator } = await import("./run-emulator.ts");
+      await runEmulator(flags);
     });
-  } catch (error) {
-    if (!(error instanceof EmulatorStartError)) throw error;
-    return command.error(`sops-keyd emulator: ${error.message}`, { exitCode: 1, code: "sops-keyd.emulatorStart" });
+}
+
+function parseAddress(text: string): LoopbackAddress {
+  const address = parseListenAddress(`tcp://${text.startsWith(":") ? `127.0.0.1${text}` : text}`);
+  if (typeof address === "string" || address.kind !== "tcp") {
+    throw new InvalidArgumentError("write it as HOST:PORT, such as 127.0.0.1:8181 or :0");
   }
+  if (isLoopbackHost(address.host)) return address;
+  throw new InvalidArgumentError("the emulator listens on loopback only: 127.0.0.1, [::1], localhost");
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one then ends the process the usual way. */
-function untilStopped(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = () => {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
-    resolve();
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-  return promise;
-}
-
-// Node reads NO_COLOR itself: https://no-color.org
-function hasColors(): boolean {
-  return process.stdout.isTTY && process.stdout.hasColors();
-}
-
-function parseAddress(text: string): Address {
-  const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:]*)):(?<port>\d{1,5})$/.exec(text);
-  const port = Number(match?.groups?.["port"]);
-  if (match === null || port > 65_535) throw invalid("write it as HOST:PORT, such as 127.0.0.1:8181 or :0");
-  const host = match.groups?.["v6"] ?? match.groups?.["host"] ?? "";
-  const address = { host: host === "" ? "127.0.0.1" : host, port };
-  if (!isLoopbackAddress(address.host))
-    throw invalid("the emulator listens on loopback only: 127.0.0.1, [::1], localhost");
-  return address;
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** Google's answers give lifetimes in whole seconds. */
+const SHORTEST_LIFETIME_MS = 1_000;
 
 function parseLifetimeMs(text: string): number {
-  const match = /^(?<amount>\d{1,9})(?<unit>ms|s|m|h)$/.exec(text);
-  const lifetimeMs = Number(match?.groups?.["amount"]) * (UNIT_MS[match?.groups?.["unit"] ?? ""] ?? Number.NaN);
-  // Google's answers give lifetimes in whole seconds.
-  if (lifetimeMs >= 1000) return lifetimeMs;
-  throw invalid("write it as 30s, 10m or 1h, at least 1s");
-}
-
-function invalid(message: string): InvalidArgumentError {
-  const error = new InvalidArgumentError(message);
-  error.exitCode = USAGE_EXIT_CODE;
-  return error;
+  const lifetimeMs = parseDuration(text) ?? 0;
+  if (lifetimeMs >= SHORTEST_LIFETIME_MS) return lifetimeMs;
+  throw new InvalidArgumentError("write it as 30s, 10m or 1h, at least 1s");
 }

@@ -6,6 +6,7 @@ import { type Keyd, startKeyd } from "./keyd.ts";
 import { chooseListeners } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
 import type { ServeOptions } from "./serve.ts";
+import { nextStopSignal } from "./stop-signal.ts";
 
 /** Serves until SIGTERM or SIGINT. */
 export async function runServe(options: ServeOptions): Promise<void> {
@@ -63,19 +64,12 @@ async function untilStopped(keyd: Keyd, reload: () => Promise<void>, log: Log): 
     );
   };
   process.on("SIGHUP", onReload);
-  const signal = await nextSignal();
+  const signal = await nextStopSignal();
   process.off("SIGHUP", onReload);
   log.info("ending: no more calls are taken, those in flight are answered", { signal });
   const answered = await keyd.stop();
   if (answered) log.info("ended");
   else log.warn("ended with calls unanswered: the time for draining was over");
-}
-
-function nextSignal(): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  process.once("SIGTERM", resolve);
-  process.once("SIGINT", resolve);
-  return promise;
 }
 
 function messageOf(thrown: unknown): string {
