@@ -24,6 +24,12 @@ export interface TokenSourcesConfig {
   readonly google: GoogleConfig;
 }
 
+export interface TokenSourcesOptions {
+  /** From 0 up to 1, as `Math.random`. */
+  readonly random?: () => number;
+  readonly onRefresh?: (report: RefreshReport) => void;
+}
+
 /** One refresher a named source, shared by every rule and every impersonation that names it. */
 export interface TokenSources {
   readonly holders: ReadonlyMap<string, TokenHolder>;
@@ -46,7 +52,7 @@ export function createTokenSources(
   environment: Environment,
   clock: Clock,
   warn: (message: string) => void,
-  onRefresh?: (report: RefreshReport) => void,
+  options: TokenSourcesOptions = {},
 ): TokenSources {
   const { google, tokenSources } = config;
   const policy = createEndpointPolicy(google);
@@ -62,8 +68,7 @@ export function createTokenSources(
     if (above.includes(name))
       throw misconfigured(`token sources impersonate in a circle: ${[...above, name].join(" → ")}`);
     const bare = createSource(name, source, context, (base) => build(base, [...above, name]));
-    const observed = onRefresh === undefined ? { clock } : { clock, onRefresh };
-    const holder = createRefreshing(createRetrying(bare, { clock }), observed);
+    const holder = createRefreshing(createRetrying(bare, { ...options, clock }), { ...options, clock });
     holders.set(name, holder);
     return holder;
   };
