@@ -101,7 +101,10 @@ export function matchField(): z.ZodString {
 
 /** A path; content of a credential file is not one. */
 export function pathField(): z.ZodString {
-  return text("the path of a file (its content never stands in the config)", /^(?!\s*(?:\{|-----))[^\p{Cc}]{1,1024}$/u);
+  const expected = "the path of a file (its content never stands in the config)";
+  return text(expected, /^(?!\s*(?:\{|-----)).{1,1024}$/).refine((value) => !/\p{Cc}/u.test(value), {
+    error: `expected ${expected}`,
+  });
 }
 
 /** The name of an environment variable; a token of any usual form is not one. */

@@ -29,7 +29,13 @@ const location = () => ({
 });
 
 // What zod's checks would tell only once all else is right stands in `semantics-sources.ts`; editors read it here.
-const ONE_LOCATION = { oneOf: [{ required: ["file"] }, { required: ["env"] }] };
+// Validators differ in what they make of a bare `required`, so type and properties are said again.
+const having = (...keys: string[]) => ({
+  type: "object",
+  properties: Object.fromEntries(keys.map((key) => [key, {}])),
+  required: keys,
+});
+const ONE_LOCATION = { oneOf: [having("file"), having("env")] };
 
 const accessToken = section({
   type: z.literal("access_token"),
@@ -63,12 +69,12 @@ const impersonated = section({
     .optional()
     .meta({
       description: "How long its tokens live. More than 1h needs an organization policy.",
-      default: renderDuration(DEFAULT_LIFETIME_MS),
+      shownDefault: renderDuration(DEFAULT_LIFETIME_MS),
     }),
   ...location(),
 }).meta({
   description: "A service account that another token source impersonates; or, with file or env, as gcloud wrote it.",
-  oneOf: [{ required: ["source", "target"] }, { required: ["file"] }, { required: ["env"] }],
+  oneOf: [having("source", "target"), having("file"), having("env")],
 });
 
 const metadata = section({

@@ -32,7 +32,7 @@ export const listenerSchema: z.ZodType<ListenerShape> = section({
   }),
   mode: text('octal digits in quotes, such as "0600"', /^0?[0-7]{3}$/)
     .optional()
-    .meta({ description: "File mode of a unix socket, in quotes.", default: DEFAULT_SOCKET_MODE }),
+    .meta({ description: "File mode of a unix socket, in quotes.", shownDefault: DEFAULT_SOCKET_MODE }),
   group: z
     .union([text("the name of a group", /^[A-Za-z_][A-Za-z0-9_-]{0,31}\$?$/), countField(0, 4_294_967_294)], {
       error: "expected the name or number of a group",
@@ -42,7 +42,7 @@ export const listenerSchema: z.ZodType<ListenerShape> = section({
   caller: nameField().optional().meta({ description: "The name of whoever can open this listener, for `allow`." }),
   insecure: flagField().optional().meta({
     description: "Accept clear text from other machines. Only for networks that are private by themselves.",
-    default: false,
+    shownDefault: false,
   }),
 }).meta({ description: "One place to listen." });
 
@@ -74,15 +74,18 @@ const ruleKms = section({
   transport: z
     .literal("rest", { error: "expected rest" })
     .optional()
-    .meta({ description: "How Cloud KMS is spoken to.", default: "rest" }),
+    .meta({ description: "How Cloud KMS is spoken to.", shownDefault: "rest" }),
   deadline: durationField(100, 600_000)
     .optional()
-    .meta({ description: "Total time of a call, retries included.", default: renderDuration(DEFAULT_DEADLINE_MS) }),
+    .meta({
+      description: "Total time of a call, retries included.",
+      shownDefault: renderDuration(DEFAULT_DEADLINE_MS),
+    }),
   attemptTimeout: durationField(100, 600_000)
     .optional()
     .meta({
       description: "Time of one try within the deadline; never more than that.",
-      default: renderDuration(DEFAULT_ATTEMPT_TIMEOUT_MS),
+      shownDefault: renderDuration(DEFAULT_ATTEMPT_TIMEOUT_MS),
     }),
 });
 
