@@ -55,8 +55,9 @@ export function addEmulatorCommand(program: Command): void {
 }
 
 async function run(flags: EmulatorFlags, command: Command): Promise<void> {
-  const emulator = await start(flags, command);
+  // From the first moment on, so that a signal during the start still removes the files.
   const stopped = untilStopped();
+  const emulator = await start(flags, command);
   if (flags.json === true) {
     process.stderr.write(`${WARNING}\n`);
     process.stdout.write(`${renderJson(emulator)}\n`);
