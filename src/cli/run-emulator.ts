@@ -7,8 +7,9 @@ import { nextStopSignal } from "./stop-signal.ts";
 
 /** Emulates until SIGTERM or SIGINT. */
 export async function runEmulator(flags: EmulatorFlags): Promise<void> {
-  const emulator = await start(flags);
+  // From the first moment on, so that a signal during the start still removes the files.
   const stopped = nextStopSignal();
+  const emulator = await start(flags);
   if (flags.json === true) {
     process.stderr.write(`${WARNING}\n`);
     process.stdout.write(`${renderJson(emulator)}\n`);

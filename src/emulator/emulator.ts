@@ -75,6 +75,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const url = toUrl(host, boundPort);
   const closing = new AbortController();
   const opened = new AsyncDisposableStack();
+  // A write that a cut request began must not meet the next start.
+  opened.defer(() => kept?.settled());
   opened.defer(() => closeServer(server));
   opened.defer(() => closing.abort());
   try {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { AccessLists } from "./access.ts";
 import type { Authenticate } from "./authentication.ts";
 import { parseJsonBody } from "./body.ts";
-import { ensureServiceAccount, type Identities } from "./identities.ts";
+import type { Identities } from "./identities.ts";
 import { toTimestamp } from "./kms-json.ts";
 import { googleRefusal, permissionRefusal } from "./refusals.ts";
 import { type Call, parameter, type Reply, type Route } from "./routes.ts";
@@ -72,11 +72,9 @@ function walk(caller: string, hops: readonly string[], access: AccessLists): voi
 }
 
 function requireAccount(email: string, { identities, strict }: IamDependencies): void {
-  if (identities.serviceAccounts.has(email)) return;
-  if (strict || !/^[^@\s]+@[^@\s]+\.gserviceaccount\.com$/.test(email)) {
-    throw googleRefusal("NOT_FOUND", `Not found; Gaia id not found for email ${email}`);
-  }
-  ensureServiceAccount(identities, email);
+  const couldExist = !strict && /^[^@\s]+@[^@\s]+\.gserviceaccount\.com$/.test(email);
+  if (couldExist || identities.serviceAccounts.has(email)) return;
+  throw googleRefusal("NOT_FOUND", `Not found; Gaia id not found for email ${email}`);
 }
 
 function parseDelegate(name: string): string {

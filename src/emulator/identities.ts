@@ -59,9 +59,10 @@ export function emailOf(account: string): string {
 
 /** The account, made where it is new. */
 export function ensureServiceAccount(identities: Identities, email: string): ServiceAccount {
-  const account = identities.serviceAccounts.get(email) ?? { email, keys: new Map<string, KeyObject>() };
-  if (identities.serviceAccounts.size >= MAX_IDENTITIES)
-    throw new Error("the emulator knows too many service accounts");
+  const known = identities.serviceAccounts.get(email);
+  if (known !== undefined) return known;
+  if (identities.serviceAccounts.size >= MAX_IDENTITIES) throw new RangeError("there are too many service accounts");
+  const account = { email, keys: new Map<string, KeyObject>() };
   identities.serviceAccounts.set(email, account);
   return account;
 }
@@ -119,6 +120,6 @@ export function addIssuer(
 }
 
 function putIssuer(identities: Identities, issuer: SubjectTokenIssuer): void {
-  if (identities.issuers.size >= MAX_IDENTITIES) throw new Error("the emulator knows too many issuers");
+  if (identities.issuers.size >= MAX_IDENTITIES) throw new RangeError("there are too many issuers");
   identities.issuers.set(issuer.issuer, issuer);
 }

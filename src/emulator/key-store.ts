@@ -5,7 +5,7 @@ import { googleRefusal, type Refusal } from "./refusals.ts";
 
 const MAX_KEYS_AND_RINGS = 10_000;
 const MAX_VERSIONS = 1000;
-// Google's default since 2023; a key may have another there, here it may not.
+// Google's default; a key may have another there, here it may not.
 const DESTROY_AFTER_MS = 30 * 24 * 60 * 60 * 1000;
 
 export interface KeyStoreOptions {

@@ -42,7 +42,7 @@ export const PRINCIPALS: EmulatorPrincipals = {
   metadata: emailOf("machine"),
 };
 
-// Subject tokens are good for a day: https://google.aip.dev/auth/4117 leaves re-reading the file to the client.
+// Subject tokens are good for a day.
 const SUBJECT_TOKEN_RENEWAL_MS = 12 * 60 * 60 * 1000;
 // A token from a file is for tests that care for something else; `expireTokens` ends it like any other.
 const STATIC_TOKEN_LIFETIME_MS = 365 * 24 * 60 * 60 * 1000;
@@ -92,11 +92,16 @@ export async function keepSubjectToken(
   directory: CredentialDirectory,
   signal: AbortSignal,
 ): Promise<void> {
-  await directory.write("subjectToken", await issue(SUBJECT));
-  const again = () => {
-    // An emulator that cannot write its file any more has been closed, or its directory was taken away.
-    if (!signal.aborted) keepSubjectToken(clock, issue, directory, signal).catch(() => {});
+  const write = async () => directory.write("subjectToken", await issue(SUBJECT));
+  let cancel = (): void => {};
+  const scheduleNext = () => {
+    cancel = clock.schedule(SUBJECT_TOKEN_RENEWAL_MS, () => {
+      scheduleNext();
+      // A file that cannot be written, because somebody took its directory away, is seen by whoever reads it.
+      write().catch(() => {});
+    });
   };
-  const cancel = clock.schedule(SUBJECT_TOKEN_RENEWAL_MS, again);
-  signal.addEventListener("abort", cancel, { once: true });
+  await write();
+  scheduleNext();
+  signal.addEventListener("abort", () => cancel(), { once: true });
 }

@@ -41,6 +41,8 @@ export interface StateFile {
   readonly state: KeyState;
   /** Writes the state as it is now; resolves when it will survive a crash. */
   save(): Promise<void>;
+  /** Resolves when nothing is being written any more, however that went. */
+  settled(): Promise<void>;
 }
 
 /**
@@ -58,7 +60,7 @@ export async function openStateFile(directory: string): Promise<StateFile> {
   const path = join(directory, FILE_NAME);
   const state = await readState(path);
   const write = () => replaceFile(path, directory, renderState(state));
-  return { state, save: coalesce(write) };
+  return { state, ...coalesce(write) };
 }
 
 async function readState(path: string): Promise<KeyState> {
@@ -124,17 +126,20 @@ async function replaceFile(path: string, directory: string, text: string): Promi
 }
 
 /** One write at a time; whoever asks during one shares the next. */
-function coalesce(write: () => Promise<void>): () => Promise<void> {
+function coalesce(write: () => Promise<void>): Pick<StateFile, "save" | "settled"> {
   let running: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
-  return () => {
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        running = write();
-        return running;
-      });
-    return next;
+  return {
+    save() {
+      next ??= running
+        .catch(() => {})
+        .then(() => {
+          next = undefined;
+          running = write();
+          return running;
+        });
+      return next;
+    },
+    settled: () => (next ?? running).catch(() => {}),
   };
 }

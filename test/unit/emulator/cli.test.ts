@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { test } from "node:test";
+import { startEmulator } from "../../../src/emulator/emulator.ts";
+
+// The command as main would mount it.
+const PROGRAM = `
+  import { Command } from "commander";
+  import { addEmulatorCommand } from "./src/cli/emulator.ts";
+  const program = new Command("sops-keyd");
+  addEmulatorCommand(program);
+  await program.parseAsync(["node", "sops-keyd", "emulator", ...process.argv.slice(1)]);
+`;
+
+function run(...argv: readonly string[]): ChildProcess {
+  return spawn(process.execPath, ["--input-type=module", "--eval", PROGRAM, "--", ...argv], {
+    cwd: new URL("../../..", import.meta.url),
+    env: { ...process.env, NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 20_000,
+  });
+}
+
+async function ended(child: ChildProcess): Promise<{ code: number; errorText: string }> {
+  const [errorText, [code]] = await Promise.all([read(child.stderr), once(child, "exit")]);
+  return { code: Number(code), errorText };
+}
+
+async function firstChunk(child: ChildProcess): Promise<string> {
+  const [chunk] = child.stdout === null ? [""] : await once(child.stdout, "data");
+  return String(chunk);
+}
+
+const read = (stream: NodeJS.ReadableStream | null): Promise<string> =>
+  stream === null ? Promise.resolve("") : text(stream);
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  test(`--json says in one line where everything is, and ${signal} ends it with 0`, async () => {
+    const child = run("--listen", ":0", "--json");
+    const end = ended(child);
+    const line = await firstChunk(child);
+    assert.match(line, /^\{.*\}\n$/);
+    const ready = JSON.parse(line) as { url: string; endpoints: object; files: { serviceAccount: string } };
+    assert.deepEqual(Object.keys(ready.endpoints), ["kms", "oauth2", "sts", "iamCredentials", "metadata"]);
+    assert.equal((await fetch(`${ready.url}/emulator/requests`)).status, 200);
+    child.kill(signal);
+    const { code, errorText } = await end;
+    assert.equal(code, 0);
+    assert.match(errorText, /NOT FOR REAL SECRETS/);
+  });
+}
+
+test("for a person it warns, and gives lines to copy", async () => {
+  const child = run("--listen", "localhost:0");
+  const end = ended(child);
+  const shown = await firstChunk(child);
+  child.kill("SIGTERM");
+  assert.equal((await end).code, 0);
+  assert.match(shown, /NOT FOR REAL SECRETS/);
+  assert.match(shown, /^export SOPS_GCP_KMS_ENDPOINT=http:\/\/localhost:\d+$/m);
+  assert.match(shown, /^export SOPS_GCP_KMS_CLIENT_TYPE=rest$/m);
+  assert.match(shown, /^ {4}iamCredentials: http:\/\/localhost:\d+$/m);
+  assert.equal(shown.includes("\u001b"), false);
+});
+
+const BAD_OPTIONS = [
+  ["--listen", "0.0.0.0:8181"],
+  ["--listen", "8181"],
+  ["--listen", "127.0.0.1:70000"],
+  ["--token-lifetime", "10"],
+  ["--token-lifetime", "500ms"],
+];
+for (const argv of BAD_OPTIONS) {
+  test(`${argv.join(" ")} is a usage error`, async () => {
+    const { code, errorText } = await ended(run(...argv));
+    assert.equal(code, 2);
+    assert.match(errorText, /is invalid/);
+  });
+}
+
+test("a port in use is a clear error and exit code 1", async (t) => {
+  const emulator = await startEmulator();
+  t.after(() => emulator.close());
+  const { code, errorText } = await ended(run("--listen", `:${emulator.port}`));
+  assert.equal(code, 1);
+  assert.match(errorText, /^sops-keyd emulator: cannot listen on .* the port is in use/);
+});
