@@ -37,6 +37,8 @@ export async function mintWithLibrary<T>(
   const library = await import("google-auth-library");
   let failure: KeyServiceError | undefined;
   const transporter = new library.gaxios.Gaxios({
+    // It would make an agent for HTTPS_PROXY that our transport has no use for.
+    noProxy: [/^/],
     fetchImplementation: async (input, init) => {
       try {
         return await fetchOnce(dependencies, context, what, signal, input, init);

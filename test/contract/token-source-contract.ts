@@ -39,7 +39,9 @@ export function testTokenSource(kind: string, createSubject: CreateSubject): voi
     assert.ok(token.steps.length > 0);
     const lifeMs = token.expiresAtMs - Date.now();
     assert.ok(lifeMs > 10_000 && lifeMs <= 3_600_000, `${lifeMs} ms to live`);
-    assertSecretFree([token, token.steps.join(), JSON.stringify(token)], subject, [token.accessToken.reveal()]);
+    assertSecretFree([token, token.steps.join(), JSON.stringify(token), subject.holder], subject, [
+      token.accessToken.reveal(),
+    ]);
   });
 
   test(`${kind}: ten thousand cold callers cost one token`, async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeyServiceError } from "../../../src/core/errors.ts";
 import { createRefreshing, type RefreshReport } from "../../../src/credentials/refreshing.ts";
-import type { HeldToken } from "../../../src/credentials/token.ts";
+import type { HeldToken, TokenHolder, TokenSource } from "../../../src/credentials/token.ts";
 import { createFakeClock, settle } from "../../fakes/clock.ts";
 import { createScriptedSource, createToken } from "../../fakes/token-source.ts";
 
@@ -216,6 +216,13 @@ test("a source that throws before it returns a promise has failed like any other
   };
   const holder = createRefreshing(source, { clock });
   await assert.rejects(holder.getToken(never), /key was deleted\ntoken source: broken/);
+});
+
+test("a holder is not a source, so that none can be wrapped again", async () => {
+  // The compiler refuses this line as soon as a holder would do for a source.
+  const holderIsSource: TokenHolder extends TokenSource ? true : false = false;
+  assert.equal(holderIsSource, false);
+  assert.ok(!("fetchToken" in setUp().holder));
 });
 
 test("each refresh is reported with its outcome and what is served from then on", async () => {

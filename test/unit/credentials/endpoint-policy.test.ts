@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { KeyServiceError } from "../../../src/core/errors.ts";
+import { createEndpointPolicy } from "../../../src/credentials/endpoint-policy.ts";
+import { configureGoogle, GOOGLE } from "../../fakes/token-google.ts";
+
+const ask = (url: string, google = GOOGLE) =>
+  createEndpointPolicy(google)(new URL(url), '"token_uri" in file k.json').href;
+
+test("google's own hosts are replaced by the configured endpoints, base paths included", () => {
+  const google = configureGoogle({
+    oauth2: "http://127.0.0.1:8080/oauth2",
+    sts: "http://localhost:8080",
+    iamCredentials: "https://iam.psc.example",
+  });
+  assert.equal(ask("https://oauth2.googleapis.com/token", google), "http://127.0.0.1:8080/oauth2/token");
+  assert.equal(ask("https://accounts.google.com/o/oauth2/token", google), "http://127.0.0.1:8080/oauth2/token");
+  assert.equal(ask("https://www.googleapis.com/oauth2/v4/token", google), "http://127.0.0.1:8080/oauth2/token");
+  assert.equal(ask("https://sts.googleapis.com/v1/token", google), "http://localhost:8080/v1/token");
+  assert.equal(ask("https://iamcredentials.googleapis.com/v1/x:y", google), "https://iam.psc.example/v1/x:y");
+});
+
+test("hosts of the configured universe and configured endpoints may be asked", () => {
+  assert.equal(ask("https://other.googleapis.com/token"), "https://other.googleapis.com/token");
+  const google = configureGoogle({ oauth2: "http://[::1]:9/x" }, "example.cloud");
+  assert.equal(ask("https://sts.eu.example.cloud/token", google), "https://sts.eu.example.cloud/token");
+  assert.equal(ask("http://[::1]:9/other", google), "http://[::1]:9/other");
+});
+
+const REFUSED = [
+  ["http://oauth2.googleapis.com/token", /plain http/],
+  ["http://127.0.0.1/token", /plain http/],
+  ["http://169.254.169.254/computeMetadata/v1/", /link-local/],
+  ["https://169.254.169.254/token", /link-local/],
+  ["http://[fe80::1]/token", /link-local/],
+  ["https://[fd20:ce::254]/token", /link-local/],
+  ["http://2852039166/token", /link-local/],
+  ["http://metadata.google.internal/token", /plain http/],
+  ["https://metadata.google.internal/token", /not a host of googleapis.com/],
+  ["https://evil.example/token", /not a host of googleapis.com/],
+  ["https://googleapis.com.evil.example/token", /not a host/],
+  ["https://evilgoogleapis.com/token", /not a host/],
+  ["https://oauth2.googleapis.com:8443/token", /names a port/],
+  ["https://user:canary@oauth2.googleapis.com/token", /user name or password/],
+  ["https://oauth2.googleapis.com@evil.example/token", /user name or password/],
+  ["ftp://oauth2.googleapis.com/token", /neither https nor http/],
+] as const;
+
+for (const [url, why] of REFUSED) {
+  test(`${url} is refused`, () => {
+    assert.throws(
+      () => ask(url),
+      (error) => {
+        assert.ok(error instanceof KeyServiceError && error.code === "credential_rejected");
+        assert.match(error.message, why);
+        assert.match(error.message, /"token_uri" in file k.json/);
+        assert.doesNotMatch(error.message, /canary/);
+        return true;
+      },
+    );
+  });
+}
+
+test("an endpoint in clear text that is not on loopback is refused even where it is configured", () => {
+  const google = configureGoogle({ oauth2: "http://10.0.0.1:8080" });
+  assert.throws(() => ask("https://oauth2.googleapis.com/token", google), /for loopback addresses only/);
+});
+
+test("whatever url a file names, what may be asked is https in the universe", () => {
+  fc.assert(
+    fc.property(fc.webUrl({ withQueryParameters: true }), (text) => {
+      let target: URL;
+      try {
+        target = new URL(ask(text));
+      } catch (error) {
+        assert.ok(error instanceof KeyServiceError);
+        return;
+      }
+      assert.equal(target.protocol, "https:");
+      assert.ok(target.hostname.endsWith(".googleapis.com"));
+    }),
+  );
+});
