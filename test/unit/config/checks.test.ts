@@ -203,3 +203,21 @@ const warnings: readonly (readonly [what: string, text: string, expected: readon
 for (const [what, text, expected] of warnings) {
   test(`${what} makes ${expected.length} warnings and no error`, () => assert.deepEqual(warningsOf(text), expected));
 }
+
+test("a thousand warnings do not keep an error from being found", () => {
+  const unused = Array.from({ length: 1500 }, (_, index) => `  unused-${index}: { type: default }`).join("\n");
+  const text = withSources(unused).replace("tokenSource: a", "tokenSource: nothing-like-it");
+  assert.deepEqual(messagesOf(text), ["rules[0].tokenSource: no token source has this name"]);
+});
+
+test("tens of thousands of unknown names are told in good time", () => {
+  const names = Array.from({ length: 900 }, () => "zbcdefghijklmnopqrstuvwxyz-abcdefghijkl").join(", ");
+  const entries = Array.from({ length: 20 }, () => `{ callers: [${names}] }`).join(", ");
+  const listeners = Array.from(
+    { length: 100 },
+    (_, n) => `{ address: unix:///s${n}, caller: abcdefghijklmnopqrstuvwxyz-abcdefg${n} }`,
+  );
+  const before = performance.now();
+  assert.equal(errorOf(withRule(`    allow: [${entries}]\nlisteners: [${listeners.join(", ")}]`)).issues.length, 100);
+  assert.ok(performance.now() - before < 30_000);
+});
