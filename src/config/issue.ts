@@ -57,9 +57,10 @@ export function sortIssues(issues: readonly ConfigIssue[]): readonly ConfigIssue
   return [...sorted.slice(0, MAX_ISSUES - 1), { ...last, path: "", message }];
 }
 
-const PLAIN_KEY = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
-const QUOTED_KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-const LONGEST_RUN = /[A-Za-z0-9]{33}/;
+const PLAIN_KEY = /^[A-Za-z][A-Za-z0-9_-]*$/;
+const MAX_SHOWN_KEY_LENGTH = 63;
+// `oauth2`, `prod`, `123456789012`, `k8s`; and not `A0AfByC7xQ`, whose letters and digits nobody mixes by hand.
+const NAME_WORD = /^(?:[A-Za-z]{1,24}\d{0,4}|\d{1,12}|[A-Za-z0-9]{1,4})$/;
 
 /** `rules[0].kms.endpoint` */
 export function renderKeyPath(path: KeyPath): string {
@@ -74,9 +75,9 @@ function renderPart(part: string | number, isFirst: boolean): string {
 }
 
 /**
- * Whether a key from the document may be repeated in a message. A key file pasted with the wrong indentation ends
- * up as keys: what does not look like a name that somebody thought of is not shown.
+ * Whether a key from the document may be repeated in a message. A token or key file pasted at the wrong place ends up
+ * as keys: what is not made of words as people name things is not shown.
  */
 export function isShowable(key: string): boolean {
-  return (PLAIN_KEY.test(key) || QUOTED_KEY.test(key)) && !LONGEST_RUN.test(key);
+  return key.length <= MAX_SHOWN_KEY_LENGTH && key.split(/[._-]/).every((word) => NAME_WORD.test(word));
 }

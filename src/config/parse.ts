@@ -32,13 +32,28 @@ export function parseConfig(bytes: Uint8Array, path: string): LoadedConfig {
     throw new ConfigError([{ file: path, line: 0, column: 0, path: "", message }]);
   }
   const { whole, partial, findings } = readShape(document.value);
-  const judgements = [...judge(partial)];
+  const judgements = collect(judge(partial));
   const errors = judgements.filter(({ severity }) => severity === "error");
   if (whole === undefined || findings.length + errors.length > 0) {
     throw new ConfigError(document.locate([...findings, ...errors]));
   }
   const warnings = document.locate(judgements.filter(({ severity }) => severity === "warning"));
   return { config: resolveConfig(whole, path, createHash("sha256").update(bytes).digest("hex")), warnings };
+}
+
+/** More errors than are ever shown are not worked out: each may cost a search for the name that was meant. */
+const MAX_ERRORS = 1000;
+
+function collect(judgements: Iterable<Judgement>): readonly Judgement[] {
+  const collected: Judgement[] = [];
+  let errors = 0;
+  for (const judgement of judgements) {
+    collected.push(judgement);
+    // Warnings do not count: they must never keep an error from being found.
+    if (judgement.severity === "error") errors += 1;
+    if (errors >= MAX_ERRORS) break;
+  }
+  return collected;
 }
 
 function* judge(config: PartialShape): Generator<Judgement> {

@@ -33,7 +33,8 @@ export function parseConfigDocument(bytes: Uint8Array, file: string): ConfigDocu
     resolveKnownTags: false,
     // Its own check compares every pair of keys; the reader's takes linear time.
     uniqueKeys: false,
-    logLevel: "silent",
+    // Not "silent": that would also silence the error of a second document.
+    logLevel: "error",
   });
   const issueAt = (offset: number, path: KeyPath, message: string): ConfigIssue => {
     const { line, col } = lineCounter.linePos(offset);

@@ -110,7 +110,7 @@ export function createYamlReader(contents: Node | null): YamlReader {
 
   const result = contents === null ? undefined : read(contents, []);
   const isTooLarge = result !== undefined && result.size > MAX_EXPANDED_VALUES;
-  if (isTooLarge && contents !== null) report(contents, [], "its aliases make it too large");
+  if (isTooLarge && contents !== null) report(contents, [], "it holds too many values, those of aliases included");
   return { value: isTooLarge ? undefined : result?.value, troubles, offsetOf: positions.offsetOf };
 }
 
