@@ -3,9 +3,7 @@ import type { Command } from "commander";
 import { processEnvironment } from "../config/environment.ts";
 import { type FoundConfig, findConfig } from "../config/find-config.ts";
 import { ConfigError, type ConfigIssue, renderIssue } from "../config/issue.ts";
-
-/** Exit code for a bad command line or config. */
-const USAGE_OR_CONFIG = 2;
+import { EXIT_USAGE } from "./exit.ts";
 
 const EXAMPLES = `
 Examples:
@@ -43,7 +41,7 @@ export async function findConfigOrReport(
     return await findConfig(option, processEnvironment);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.exitCode = USAGE_OR_CONFIG;
+    process.exitCode = EXIT_USAGE;
     if (isJson) printJson({ ok: false, errors: error.issues, warnings: [] });
     else process.stderr.write(`${renderErrors(error.issues)}\n`);
     return undefined;

@@ -2,9 +2,8 @@ import { type Command, Option } from "commander";
 import { explainRequest } from "../access/explanation.ts";
 import type { Operation } from "../config/config.ts";
 import { findConfigOrReport } from "./check.ts";
+import { EXIT_FAILED } from "./exit.ts";
 import { renderExplanation } from "./explain-text.ts";
-
-const REFUSED = 1;
 
 const EXAMPLES = `
 Examples:
@@ -45,6 +44,6 @@ export function addExplainCommand(program: Command): void {
       const explanation = explainRequest(found.config, resource, options.caller, options.operation);
       const text = isJson ? JSON.stringify(explanation, undefined, 2) : renderExplanation(explanation, process.stdout);
       process.stdout.write(`${text}\n`);
-      process.exitCode = explanation.decision === "allowed" ? 0 : REFUSED;
+      process.exitCode = explanation.decision === "allowed" ? 0 : EXIT_FAILED;
     });
 }

@@ -9,13 +9,13 @@ export interface CommandResult {
 
 const TIME_LIMIT_MS = 20_000;
 
-/** Runs check and explain as a program of their own, so that exit codes and streams are the real ones. */
+/** Runs a command as a user would, so that exit codes and streams are the real ones. */
 export async function runCommand(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
   const { FORCE_COLOR: _force, NO_COLOR: _no, SOPS_KEYD_CONFIG: _config, ...inherited } = process.env;
-  const child = spawn(process.execPath, [new URL("command-program.ts", import.meta.url).pathname, ...args], {
+  const child = spawn(process.execPath, [new URL("../../../src/main.ts", import.meta.url).pathname, ...args], {
     env: { ...inherited, METADATA_SERVER_DETECTION: "none", ...variables },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: TIME_LIMIT_MS,

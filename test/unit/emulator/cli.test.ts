@@ -5,17 +5,8 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { startEmulator } from "../../../src/emulator/emulator.ts";
 
-// The command as main would mount it.
-const PROGRAM = `
-  import { Command } from "commander";
-  import { addEmulatorCommand } from "./src/cli/emulator.ts";
-  const program = new Command("sops-keyd");
-  addEmulatorCommand(program);
-  await program.parseAsync(["node", "sops-keyd", "emulator", ...process.argv.slice(1)]);
-`;
-
 function run(...argv: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ["--input-type=module", "--eval", PROGRAM, "--", ...argv], {
+  return spawn(process.execPath, ["src/main.ts", "emulator", ...argv], {
     cwd: new URL("../../..", import.meta.url),
     env: { ...process.env, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
@@ -85,5 +76,5 @@ test("a port in use is a clear error and exit code 1", async (t) => {
   t.after(() => emulator.close());
   const { code, errorText } = await ended(run("--listen", `:${emulator.port}`));
   assert.equal(code, 1);
-  assert.match(errorText, /^sops-keyd emulator: cannot listen on .* the port is in use/);
+  assert.match(errorText, /^sops-keyd: emulator: cannot listen on .* the port is in use/);
 });
