@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { getCACertificates } from "node:tls";
 import type { Pool } from "undici";
 import { decideRequest } from "./access/decision.ts";
 import type { KeyBackend } from "./backends/backend.ts";
@@ -5,6 +7,7 @@ import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
 import type { Config, RuleConfig } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
+import { fileError } from "./config/issue.ts";
 import type { Clock } from "./core/clock.ts";
 import { createTokenSources } from "./credentials/create.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
@@ -28,17 +31,22 @@ export interface Surroundings {
   readonly userAgent: string;
 }
 
-/** Makes the objects that a config describes. No request is sent before the first call needs it. */
+/**
+ * Makes the objects that a config describes. No request is sent before the first call needs it.
+ *
+ * @throws ConfigError where `google.caFile` cannot be read
+ */
 export function assemble(config: Config, surroundings: Surroundings): Assembly {
   const { clock, environment, warn } = surroundings;
   const tokenSources = createTokenSources(config, environment, clock, warn);
   const router = createRouter(config.rules);
+  const ca = readTrustedCertificates(config.google.caFile);
   const pools: Pool[] = [];
   const routes = new Map<RuleConfig, Route>();
 
   function createKmsClient(rule: RuleConfig): KmsClient {
     // A pool for each rule, so that one rule's slow endpoint takes no connection from another's.
-    const dispatcher = createEndpointPool(new URL(rule.kms.endpoint).origin, config.google.caFile);
+    const dispatcher = createEndpointPool(new URL(rule.kms.endpoint).origin, ca);
     pools.push(dispatcher);
     return createRestKmsClient({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
   }
@@ -58,4 +66,14 @@ export function assemble(config: Config, surroundings: Surroundings): Assembly {
       await Promise.all(pools.map((pool) => pool.destroy()));
     },
   };
+}
+
+function readTrustedCertificates(caFile: string | undefined): readonly string[] | undefined {
+  if (caFile === undefined) return undefined;
+  try {
+    // Naming CAs replaces the default ones, so those are named as well.
+    return [...getCACertificates("default"), readFileSync(caFile, "utf8")];
+  } catch (thrown) {
+    throw fileError(caFile, "google.caFile names it, but it cannot be read", thrown);
+  }
 }

@@ -4,7 +4,7 @@ import { describeKey, type GcpKmsKey, type SopsKey } from "./backends/sops-key.t
 import { unsupportedKeyError } from "./backends/unsupported.ts";
 import type { Operation } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
-import { toKeyServiceError } from "./core/errors.ts";
+import { KeyServiceError, toKeyServiceError } from "./core/errors.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 
 export type { CallContext } from "./backends/backend.ts";
@@ -24,6 +24,32 @@ export interface KeyService {
 /** The kinds of key that have a backend. */
 export interface Backends {
   readonly gcpKms: KeyBackend<GcpKmsKey>;
+}
+
+/**
+ * Refuses what comes when `maxCalls` are in flight already: each of them holds a payload and may hold a connection, and
+ * a caller who is told at once can come back.
+ */
+export function createBoundedKeyService(service: KeyService, maxCalls: number): KeyService {
+  let calls = 0;
+  const bounded = async (work: () => Promise<Buffer>): Promise<Buffer> => {
+    if (calls >= maxCalls) {
+      throw new KeyServiceError("overloaded", {
+        problem: `sops-keyd is answering ${maxCalls} calls already, its limit`,
+        remedy: "try again in a moment; if it stays, raise limits.maxCalls or run another replica",
+      });
+    }
+    calls += 1;
+    try {
+      return await work();
+    } finally {
+      calls -= 1;
+    }
+  };
+  return {
+    encrypt: (key, plaintext, context) => bounded(() => service.encrypt(key, plaintext, context)),
+    decrypt: (key, ciphertext, context) => bounded(() => service.decrypt(key, ciphertext, context)),
+  };
 }
 
 /** @param backends asked anew for each call, so that a reload takes effect with the next one */

@@ -1,12 +1,13 @@
 import { assemble } from "../assembly.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { processEnvironment } from "../config/environment.ts";
+import { ConfigError } from "../config/issue.ts";
 import { systemClock } from "../core/clock.ts";
 import { describeCause } from "../core/describe-cause.ts";
-import { createKeyService } from "../key-service.ts";
+import { createBoundedKeyService, createKeyService } from "../key-service.ts";
 import { ListenError } from "../server/listen-error.ts";
 import { createReloadable } from "../server/reloadable.ts";
-import { type KeyServer, startServer } from "../server/server.ts";
+import { startServer } from "../server/server.ts";
 import { type Log, logCall } from "../telemetry/log.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
 import { readVersion } from "./version.ts";
@@ -20,7 +21,7 @@ export interface Keyd {
   stop(): Promise<boolean>;
 }
 
-/** @throws CommandError where a listener cannot be opened */
+/** @throws CommandError where a listener cannot be opened or a file of the config cannot be read */
 export async function startKeyd(config: Config, listeners: readonly ListenerConfig[], log: Log): Promise<Keyd> {
   const surroundings = {
     environment: processEnvironment,
@@ -28,9 +29,10 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
     warn: (message: string) => log.warn(message),
     userAgent: `sops-keyd/${readVersion()}`,
   };
-  const state = createReloadable(assemble(config, surroundings));
-  const service = createKeyService(state.current, systemClock, (call) => logCall(log, call));
-  const server = await open(() => startServer(listeners, config.limits, service, systemClock));
+  const state = createReloadable(await asUsage(() => assemble(config, surroundings)));
+  const unbounded = createKeyService(state.current, systemClock, (call) => logCall(log, call));
+  const service = createBoundedKeyService(unbounded, config.limits.maxCalls);
+  const server = await asUsage(() => startServer(listeners, config.limits, service, systemClock));
   return {
     addresses: server.addresses,
     apply(next) {
@@ -46,11 +48,13 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
   };
 }
 
-async function open(start: () => Promise<KeyServer>): Promise<KeyServer> {
+/** What an operator can mend in the config ends the command with its sentence and code 2. */
+async function asUsage<T>(start: () => T | Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (thrown) {
-    if (thrown instanceof ListenError) throw new CommandError(thrown.message, { exitCode: EXIT_USAGE, cause: thrown });
+    if (thrown instanceof ListenError || thrown instanceof ConfigError)
+      throw new CommandError(thrown.message, { exitCode: EXIT_USAGE, cause: thrown });
     throw thrown;
   }
 }

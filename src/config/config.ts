@@ -140,8 +140,11 @@ export interface GoogleEndpoints {
 }
 
 export interface LimitsConfig {
+  /** For each listener. */
   readonly maxConnections: number;
   readonly maxStreamsPerConnection: number;
+  /** Calls in flight, all listeners together. */
+  readonly maxCalls: number;
   readonly maxMessageBytes: number;
   readonly connectionIdleMs: number;
   readonly connectionAgeMs: number;

@@ -5,6 +5,7 @@ export const MAX_DOCUMENT_BYTES = 1_048_576;
 export const DEFAULT_LIMITS = {
   maxConnections: 1024,
   maxStreamsPerConnection: 128,
+  maxCalls: 1024,
   // A data key is 33 bytes at most; Cloud KMS takes 64 KiB, which is 88 KiB in base64.
   maxMessageBytes: 131_072,
   connectionIdleMs: 900_000,
@@ -15,7 +16,7 @@ export const DEFAULT_LIMITS = {
 /** A rule's `kms.deadline`: sops itself has none and would wait for ever. */
 export const DEFAULT_DEADLINE_MS = 10_000;
 /** A rule's `kms.attemptTimeout`, or its deadline where that is shorter: leaves room for a second try. */
-export const DEFAULT_ATTEMPT_TIMEOUT_MS = 4000;
+export const DEFAULT_ATTEMPT_TIMEOUT_MS = 3000;
 
 export const DEFAULT_SOCKET_MODE = "0600";
 /** Google's own default and, without an organization policy, its maximum. */

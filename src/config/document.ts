@@ -110,6 +110,7 @@ export interface GoogleShape {
 export interface LimitsShape {
   readonly maxConnections: number;
   readonly maxStreamsPerConnection: number;
+  readonly maxCalls: number;
   /** Bytes. */
   readonly maxMessageBytes: number;
   /** Milliseconds. */

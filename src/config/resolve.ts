@@ -140,10 +140,11 @@ function toBaseUrl(text: string | undefined): string | undefined {
 }
 
 function resolveLimits(limits: LimitsShape): LimitsConfig {
-  const { maxConnections, maxStreamsPerConnection, maxMessageBytes } = limits;
+  const { maxConnections, maxStreamsPerConnection, maxCalls, maxMessageBytes } = limits;
   return {
     maxConnections,
     maxStreamsPerConnection,
+    maxCalls,
     maxMessageBytes,
     connectionIdleMs: limits.connectionIdle,
     connectionAgeMs: limits.connectionAge,

@@ -122,10 +122,13 @@ const googleSchema: z.ZodType<GoogleShape> = section({
 const limitsSchema: z.ZodType<LimitsShape> = section({
   maxConnections: countField(1, 65_535)
     .prefault(DEFAULT_LIMITS.maxConnections)
-    .meta({ description: "Connections at a time, all listeners together." }),
+    .meta({ description: "Connections at a time, for each listener." }),
   maxStreamsPerConnection: countField(1, 65_535)
     .prefault(DEFAULT_LIMITS.maxStreamsPerConnection)
     .meta({ description: "Calls in flight on one connection." }),
+  maxCalls: countField(1, 65_535)
+    .prefault(DEFAULT_LIMITS.maxCalls)
+    .meta({ description: "Calls in flight, all listeners together; what comes beyond is refused at once." }),
   maxMessageBytes: countField(1024, 4_194_304, " of bytes")
     .prefault(DEFAULT_LIMITS.maxMessageBytes)
     .meta({ description: "Size of a request or answer, in bytes." }),

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { rootCertificates } from "node:tls";
 import { Pool } from "undici";
 
 /** Enough that calls do not wait for each other, few enough for `ulimit -n 256`. */
@@ -13,9 +11,9 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 /**
  * A bounded pool of keep-alive connections to one origin.
  *
- * @param caFile PEM file with CAs trusted besides Node's own; read once, here
+ * @param ca certificates in PEM form that are trusted; undefined: Node's own
  */
-export function createEndpointPool(origin: string, caFile: string | undefined): Pool {
+export function createEndpointPool(origin: string, ca: readonly string[] | undefined): Pool {
   return new Pool(origin, {
     connections: MAX_CONNECTIONS,
     pipelining: 1,
@@ -28,7 +26,7 @@ export function createEndpointPool(origin: string, caFile: string | undefined): 
     allowH2: false,
     connect: {
       timeout: CONNECT_TIMEOUT_MS,
-      ...(caFile === undefined ? {} : { ca: [...rootCertificates, readFileSync(caFile, "utf8")] }),
+      ...(ca === undefined ? {} : { ca: [...ca] }),
     },
   });
 }

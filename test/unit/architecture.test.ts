@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, test } from "node:test";
@@ -86,6 +87,16 @@ describe("the source", () => {
   test("reads the environment in one module alone", () => {
     const readers = FILES.filter((file) => /process\.env\b/.test(readFileSync(join(SOURCE, file), "utf8")));
     assert.deepEqual(readers, ["config/environment.ts"]);
+  });
+
+  test("needs nothing but its own files and commander to show its version", () => {
+    const report = `import { registerHooks } from "node:module";
+      registerHooks({ load(url, context, next) { process._rawDebug(url); return next(url, context); } });`;
+    const args = ["--import", `data:text/javascript,${encodeURIComponent(report)}`, "main.ts", "--version"];
+    const { stderr, status } = spawnSync(process.execPath, args, { cwd: SOURCE, encoding: "utf8" });
+    const packages = stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)/g);
+    assert.equal(status, 0);
+    assert.deepEqual([...new Set([...packages].map(([, name]) => name))], ["commander"]);
   });
 
   test("loads the heavy libraries only where they are used", () => {

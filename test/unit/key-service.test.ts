@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { KeyBackend } from "../../src/backends/backend.ts";
 import type { GcpKmsKey, SopsKey, UnsupportedKey } from "../../src/backends/sops-key.ts";
 import { KeyServiceError } from "../../src/core/errors.ts";
-import { type CallContext, createKeyService } from "../../src/key-service.ts";
+import { type CallContext, createBoundedKeyService, createKeyService, type KeyService } from "../../src/key-service.ts";
 import type { CallRecord } from "../../src/telemetry/call-record.ts";
 import { createFakeClock } from "../fakes/clock.ts";
 
@@ -81,4 +81,21 @@ describe("the key service", () => {
       assert.equal(records[0]?.outcome, "key_type_unsupported");
     });
   }
+});
+
+describe("a bounded key service", () => {
+  test("refuses the call beyond its limit, and takes the next when one has ended", async () => {
+    const ends: (() => void)[] = [];
+    const work = () => new Promise<Buffer>((resolve) => ends.push(() => resolve(Buffer.from("x"))));
+    const inner: KeyService = { encrypt: work, decrypt: work };
+    const service = createBoundedKeyService(inner, 2);
+    const call = () => service.decrypt(GCP_KEY, Buffer.from("c"), CONTEXT);
+    const [first, second] = [call(), call()];
+    await assert.rejects(call(), { code: "overloaded" });
+    ends[0]?.();
+    await first;
+    const third = call();
+    for (const end of ends) end();
+    assert.deepEqual(await Promise.all([second, third]), [Buffer.from("x"), Buffer.from("x")]);
+  });
 });

@@ -14,6 +14,7 @@ test("a config that says little gets the documented defaults", () => {
   assert.deepEqual(config.limits, {
     maxConnections: 1024,
     maxStreamsPerConnection: 128,
+    maxCalls: 1024,
     maxMessageBytes: 128 * 1024,
     connectionIdleMs: 15 * 60_000,
     connectionAgeMs: 12 * 3_600_000,

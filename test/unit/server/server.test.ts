@@ -22,6 +22,7 @@ import { createKeyClient } from "../../fakes/key-client.ts";
 const LIMITS: LimitsConfig = {
   maxConnections: 2,
   maxStreamsPerConnection: 10,
+  maxCalls: 100,
   maxMessageBytes: 4096,
   connectionIdleMs: 60_000,
   connectionAgeMs: 60_000,
