@@ -30,7 +30,7 @@ test("a config that says little gets the documented defaults", () => {
         endpoint: "https://cloudkms.googleapis.com",
         quotaProject: undefined,
         deadlineMs: 10_000,
-        attemptTimeoutMs: 4000,
+        attemptTimeoutMs: 3000,
       },
     },
   ]);
