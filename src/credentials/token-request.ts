@@ -23,7 +23,11 @@ export interface TokenResponse {
  *
  * @throws KeyServiceError `credential_unavailable` where no whole answer came, or the signal's reason
  */
-export type SendTokenRequest = (request: TokenRequest, signal: AbortSignal) => Promise<TokenResponse>;
+export interface SendTokenRequest {
+  (request: TokenRequest, signal: AbortSignal): Promise<TokenResponse>;
+  /** Loads what the first request needs, so that a short time limit is not spent on it. */
+  prepare(): Promise<void>;
+}
 
 /** Far above any token answer; what is longer is not read. */
 export const MAX_RESPONSE_BYTES: number = 64 * 1024;
@@ -38,17 +42,28 @@ const MAX_CONNECTIONS_PER_ENDPOINT = 8;
  */
 export function createTokenRequests(caFile: string | undefined): SendTokenRequest {
   let agent: Promise<Agent> | undefined;
-  return async (request, signal) => {
-    if (signal.aborted) throw abortReason(signal);
+  const getAgent = async (): Promise<Agent> => {
     agent ??= createAgent(caFile);
     try {
-      return await exchange(await agent, request, signal);
+      return await agent;
     } catch (error) {
       // A CA file that cannot be read now may be there the next time.
-      if (error instanceof KeyServiceError && error.code === "credential_rejected") agent = undefined;
+      agent = undefined;
+      throw error;
+    }
+  };
+  const send = async (request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> => {
+    if (signal.aborted) throw abortReason(signal);
+    try {
+      return await exchange(await getAgent(), request, signal);
+    } catch (error) {
       throw toTransportError(error, request.url, signal);
     }
   };
+  const prepare = async (): Promise<void> => {
+    await getAgent();
+  };
+  return Object.assign(send, { prepare });
 }
 
 async function createAgent(caFile: string | undefined): Promise<Agent> {

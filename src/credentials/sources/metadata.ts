@@ -28,6 +28,8 @@ export function createMetadataSource(name: string, options: MetadataOptions, con
   const ask = async (path: string, signal: AbortSignal): Promise<TokenResponse> => {
     const { base } = locate(context);
     const url = new URL(`${base}/computeMetadata/v1/instance/service-accounts/${options.account}/${path}`);
+    // On a throttled machine loading takes longer than the answer, and would look like a server that is not there.
+    await send.prepare();
     using deadline = createDeadline(clock, options.timeoutMs, "the metadata server did not answer in time", signal);
     const response = await send({ method: "GET", url, headers: { [FLAVOR]: "Google" } }, deadline.signal);
     // Anybody may listen on a link-local address; the metadata server says that it is Google's.

@@ -59,6 +59,15 @@ test("a base token that is refused is replaced, and the caller does not notice",
   );
 });
 
+test("an expiry further away than the life that was asked for is not believed: our clock is behind", async () => {
+  await using setUp = await setUpTokens();
+  const holder = setUp.create({ base: { type: "metadata", account: "default", timeoutMs: 3000 }, top: over("base") });
+  await getToken(holder("base"));
+  const expireTime = new Date(Date.now() + 2 * 3_600_000).toISOString();
+  setUp.endpoint.trouble = { status: 200, body: { accessToken: "ya29.token", expireTime } };
+  assert.ok((await getToken(holder("top"))).expiresAtMs <= Date.now() + 600_000);
+});
+
 test("where the right is missing, the error says which role to grant to whom on what", async () => {
   await using setUp = await setUpTokens();
   const target = "forbidden@prod.iam.gserviceaccount.com";
