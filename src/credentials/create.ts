@@ -16,7 +16,7 @@ import { createDefaultSource } from "./sources/default.ts";
 import { createImpersonatedFileMint, createImpersonatedSource } from "./sources/impersonated-service-account.ts";
 import { createMetadataSource } from "./sources/metadata.ts";
 import { mintByOauthGrant, mintSelfSigned } from "./sources/service-account.ts";
-import type { TokenHolder, TokenSource } from "./token.ts";
+import { CLOUD_KMS_SCOPE, IAM_SCOPE, type TokenHolder, type TokenScope, type TokenSource } from "./token.ts";
 import { createTokenRequests } from "./token-request.ts";
 
 export interface TokenSourcesConfig {
@@ -30,8 +30,9 @@ export interface TokenSourcesOptions {
   readonly onRefresh?: (report: RefreshReport) => void;
 }
 
-/** One refresher a named source, shared by every rule and every impersonation that names it. */
+/** One refresher a named source and scope, shared by every rule, or every impersonation, that names it. */
 export interface TokenSources {
+  /** For Cloud KMS, by name. */
   readonly holders: ReadonlyMap<string, TokenHolder>;
   /**
    * The holder for a rule's list: a single name's own, or a chain.
@@ -56,28 +57,30 @@ export function createTokenSources(
 ): TokenSources {
   const { google, tokenSources } = config;
   const policy = createEndpointPolicy(google);
-  const context: SourceContext = { google, environment, clock, warn, policy, send: createTokenRequests(google.caFile) };
-  const holders = new Map<string, TokenHolder>();
+  const send = createTokenRequests(google.caFile);
+  const shared = { google, environment, clock, warn, policy, send };
+  /** By scope, then by name: a source that rules use and that impersonates as well holds a token for each. */
+  const holders = { [CLOUD_KMS_SCOPE]: new Map<string, TokenHolder>(), [IAM_SCOPE]: new Map<string, TokenHolder>() };
 
   /** @param above the sources that wait for this one to be built */
-  const build = (name: string, above: readonly string[]): TokenHolder => {
-    const built = holders.get(name);
+  const build = (name: string, scope: TokenScope, above: readonly string[]): TokenHolder => {
+    const built = holders[scope].get(name);
     if (built !== undefined) return built;
     const source = tokenSources.get(name);
     if (source === undefined) throw misconfigured(`token source ${name} is not configured`);
     if (above.includes(name))
       throw misconfigured(`token sources impersonate in a circle: ${[...above, name].join(" → ")}`);
-    const bare = createSource(name, source, context, (base) => build(base, [...above, name]));
+    const bare = createSource(name, source, { ...shared, scope }, (base) => build(base, IAM_SCOPE, [...above, name]));
     const holder = createRefreshing(createRetrying(bare, { ...options, clock }), { ...options, clock });
-    holders.set(name, holder);
+    holders[scope].set(name, holder);
     return holder;
   };
-  for (const name of tokenSources.keys()) build(name, []);
+  for (const name of tokenSources.keys()) build(name, CLOUD_KMS_SCOPE, []);
 
   return {
-    holders,
+    holders: holders[CLOUD_KMS_SCOPE],
     holderFor(names) {
-      const members = names.map((name) => build(name, []));
+      const members = names.map((name) => build(name, CLOUD_KMS_SCOPE, []));
       const [only] = members;
       return only !== undefined && members.length === 1 ? only : createChain(names.join(", "), members);
     },

@@ -3,11 +3,13 @@ import type { Environment } from "../config/environment.ts";
 import type { Clock } from "../core/clock.ts";
 import type { CredentialDocument } from "./credential-document.ts";
 import type { MintDependencies } from "./google-mint.ts";
-import type { Token } from "./token.ts";
+import type { Token, TokenScope } from "./token.ts";
 
 /** What every token source is made of, besides its own config. */
 export interface SourceContext extends MintDependencies {
   readonly google: GoogleConfig;
+  /** What the tokens are for. */
+  readonly scope: TokenScope;
   readonly environment: Environment;
   readonly clock: Clock;
   /** For what an operator should know and no call fails of. */

@@ -1,7 +1,14 @@
 import type { Secret } from "../core/secret.ts";
 
-/** The only scope that is asked for wherever a credential lets us choose. */
+/** The only scope of tokens for Cloud KMS, wherever a credential lets us choose. */
 export const CLOUD_KMS_SCOPE = "https://www.googleapis.com/auth/cloudkms";
+/**
+ * The scope of tokens that impersonate: `generateAccessToken` refuses those for Cloud KMS alone.
+ * https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
+ */
+export const IAM_SCOPE = "https://www.googleapis.com/auth/iam";
+
+export type TokenScope = typeof CLOUD_KMS_SCOPE | typeof IAM_SCOPE;
 
 /** An OAuth 2.0 access token of one principal. */
 export interface Token {

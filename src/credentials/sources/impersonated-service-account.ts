@@ -1,7 +1,7 @@
 import { Secret } from "../../core/secret.ts";
 import type { CredentialDocument } from "../credential-document.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
-import { CLOUD_KMS_SCOPE, type Token, type TokenHolder, type TokenSource } from "../token.ts";
+import { IAM_SCOPE, type Token, type TokenHolder, type TokenSource } from "../token.ts";
 import { parseObject, type Refusal, type RefusalContext, toRefusalError, uselessAnswer } from "../token-errors.ts";
 import type { TokenRequest } from "../token-request.ts";
 
@@ -26,7 +26,11 @@ const DEFAULT_LIFETIME_MS = 3_600_000;
 const RESOURCE_PREFIX = "projects/-/serviceAccounts/";
 const IMPERSONATION_PATH = /^\/v1\/projects\/-\/serviceAccounts\/([A-Za-z0-9._@-]{3,254}):generateAccessToken$/;
 
-/** Speaks for `target` with the tokens of another source. */
+/**
+ * Speaks for `target` with the tokens of another source.
+ *
+ * @param base gives tokens with {@link IAM_SCOPE}
+ */
 export function createImpersonatedSource(
   name: string,
   base: TokenHolder,
@@ -56,7 +60,7 @@ export function createImpersonatedFileMint(mintInner: MintToken): MintToken {
       throw document.fault("source_credentials", "is itself impersonated; name the accounts between as delegates");
     }
     const target = parseTarget(document, context);
-    const token = await mintInner(source, inner, context, signal);
+    const token = await mintInner(source, inner, { ...context, scope: IAM_SCOPE }, signal);
     const base = { token, name: `the credential inside ${document.origin}`, onUnauthorized() {} };
     return impersonate(source, base, target, context, signal);
   };
@@ -98,7 +102,7 @@ async function impersonate(
     },
     body: JSON.stringify({
       delegates: target.delegates.map(toResource),
-      scope: [CLOUD_KMS_SCOPE],
+      scope: [context.scope],
       lifetime: `${Math.round(target.lifetimeMs / 1000)}s`,
     }),
   };

@@ -2,7 +2,7 @@ import { createDeadline } from "../../core/deadline.ts";
 import { KeyServiceError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SourceContext } from "../source-context.ts";
-import { CLOUD_KMS_SCOPE, type TokenSource } from "../token.ts";
+import type { TokenSource } from "../token.ts";
 import { parseObject, toRefusalError, uselessAnswer } from "../token-errors.ts";
 import type { TokenResponse } from "../token-request.ts";
 
@@ -39,7 +39,7 @@ export function createMetadataSource(name: string, options: MetadataOptions, con
 
   const askForToken = async (signal: AbortSignal): Promise<TokenResponse> => {
     try {
-      const response = await ask(`token?scopes=${encodeURIComponent(CLOUD_KMS_SCOPE)}`, signal);
+      const response = await ask(`token?scopes=${encodeURIComponent(context.scope)}`, signal);
       hasAnswered = true;
       return response;
     } catch (error) {

@@ -3,7 +3,7 @@ import { Secret } from "../../core/secret.ts";
 import { type CredentialDocument, requireUniverse } from "../credential-document.ts";
 import { type MintTools, mintWithLibrary } from "../google-mint.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
-import { CLOUD_KMS_SCOPE, type Token } from "../token.ts";
+import type { Token, TokenScope } from "../token.ts";
 import { parseObject, type Refusal, uselessAnswer } from "../token-errors.ts";
 
 const GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token";
@@ -24,7 +24,7 @@ export const mintSelfSigned: MintToken = async (source, document, context, signa
   const key = parseKey(document, context);
   return mintWithLibrary(context, refusalContext(source, key), document.origin, signal, async ({ library }) => {
     const access = new library.JWTAccess(key.email, key.privateKey.reveal(), key.keyId ?? null);
-    const headers = access.getRequestHeaders(undefined, undefined, CLOUD_KMS_SCOPE);
+    const headers = access.getRequestHeaders(undefined, undefined, context.scope);
     const jwt = (headers.get("authorization") ?? "").slice("Bearer ".length);
     const exp = parseObject(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8"))?.["exp"];
     return {
@@ -41,11 +41,17 @@ export const mintByOauthGrant: MintToken = async (source, document, context, sig
   const key = parseKey(document, context);
   const what = key.tokenUrl === undefined ? "google-auth-library" : `"token_uri" in ${document.origin}`;
   return mintWithLibrary(context, refusalContext(source, key), what, signal, async (tools) =>
-    grant(source, document.origin, key, tools),
+    grant(source, document.origin, key, context.scope, tools),
   );
 };
 
-async function grant(source: string, origin: string, key: ServiceAccountKey, tools: MintTools): Promise<Token> {
+async function grant(
+  source: string,
+  origin: string,
+  key: ServiceAccountKey,
+  scope: TokenScope,
+  tools: MintTools,
+): Promise<Token> {
   const { library, transporter } = tools;
   const tokenUrl = key.tokenUrl ?? new URL(GOOGLE_TOKEN_URL);
   transporter.interceptors.request.add({
@@ -56,7 +62,7 @@ async function grant(source: string, origin: string, key: ServiceAccountKey, too
     email: key.email,
     key: key.privateKey.reveal(),
     ...(key.keyId === undefined ? {} : { keyId: key.keyId }),
-    scopes: [CLOUD_KMS_SCOPE],
+    scopes: [scope],
     additionalClaims: { aud: tokenUrl.href },
     transporter,
     // Its interceptors log requests and answers where NODE_DEBUG or GOOGLE_SDK_NODE_LOGGING ask for it.
