@@ -8,6 +8,9 @@ export const USER = "someone@example.com";
 export const REFRESH_TOKEN = "canary-refresh-token-1//0abc";
 export const CLIENT_SECRET = "canary-client-secret";
 const SCOPE = "https://www.googleapis.com/auth/cloudkms";
+/** What a token must have to impersonate; one for Cloud KMS alone is refused, as Google refuses it. */
+const IAM_SCOPE = "https://www.googleapis.com/auth/iam";
+const SCOPES: readonly unknown[] = [SCOPE, IAM_SCOPE];
 
 /** What is answered instead of the right answer: a status with a body, no answer at all, or a closed connection. */
 export type Trouble =
@@ -132,7 +135,7 @@ async function answerOauth(form: URLSearchParams, key: KeyObject, issue: (kind: 
       return form.get("refresh_token") === REFRESH_TOKEN ? granted("user") : refuse("invalid_grant");
     case "urn:ietf:params:oauth:grant-type:jwt-bearer": {
       const claims = await verify(form.get("assertion") ?? "", key);
-      const isRight = claims?.["aud"] === "https://oauth2.googleapis.com/token" && claims["scope"] === SCOPE;
+      const isRight = claims?.["aud"] === "https://oauth2.googleapis.com/token" && SCOPES.includes(claims["scope"]);
       return isRight ? granted("account") : refuse("invalid_grant");
     }
     default:
@@ -148,7 +151,7 @@ async function impersonate(
   issue: (kind: string) => string,
 ): Promise<Answer> {
   const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
-  const isSelfSigned = (await verify(bearer, key))?.["scope"] === SCOPE;
+  const isSelfSigned = (await verify(bearer, key))?.["scope"] === IAM_SCOPE;
   if (!issued.has(bearer) && !isSelfSigned) return refuseGoogle(401, "UNAUTHENTICATED");
   if (account.startsWith("forbidden@")) return refuseGoogle(403, "PERMISSION_DENIED");
   const asked = JSON.parse(request.body);
@@ -167,7 +170,7 @@ function answerMetadata(
   const [account, what] = path.split("/").slice(-2);
   if (account !== "default" && account !== ACCOUNT) return { status: 404, body: "no such account" };
   if (what === "email") return { status: 200, body: ACCOUNT };
-  if (what !== "token" || query.get("scopes") !== SCOPE) return { status: 404, body: "not found" };
+  if (what !== "token" || !SCOPES.includes(query.get("scopes"))) return { status: 404, body: "not found" };
   return { status: 200, body: { access_token: issue("machine"), expires_in: 3599, token_type: "Bearer" } };
 }
 

@@ -49,23 +49,33 @@ test("many impersonations over one source share its one token", async () => {
 
 test("a base token that is refused is replaced, and the caller does not notice", async () => {
   await using setUp = await setUpTokens();
-  const holderOf = setUp.create({ base: await base(setUp), top: over("base") });
-  await getToken(holderOf("base"));
+  const holderOf = setUp.create({ base: await base(setUp), first: over("base"), top: over("base") });
+  await getToken(holderOf("first"));
   setUp.endpoint.issued.clear();
   assert.equal((await getToken(holderOf("top"))).principal, TARGET);
   assert.deepEqual(
     setUp.endpoint.requests.map((request) => request.path.split(":").at(-1)),
-    ["/token", "generateAccessToken", "/token", "generateAccessToken"],
+    ["/token", "generateAccessToken", "generateAccessToken", "/token", "generateAccessToken"],
   );
 });
 
 test("an expiry further away than the life that was asked for is not believed: our clock is behind", async () => {
   await using setUp = await setUpTokens();
-  const holder = setUp.create({ base: { type: "metadata", account: "default", timeoutMs: 3000 }, top: over("base") });
-  await getToken(holder("base"));
+  const machine = { type: "metadata", account: "default", timeoutMs: 3000 } as const;
+  const holder = setUp.create({ machine, first: over("machine"), top: over("machine") });
+  await getToken(holder("first"));
   const expireTime = new Date(Date.now() + 2 * 3_600_000).toISOString();
   setUp.endpoint.trouble = { status: 200, body: { accessToken: "ya29.token", expireTime } };
   assert.ok((await getToken(holder("top"))).expiresAtMs <= Date.now() + 600_000);
+});
+
+test("a source that rules use as well holds a token for each purpose", async () => {
+  await using setUp = await setUpTokens();
+  const holderOf = setUp.create({ base: await base(setUp), top: over("base") });
+  const [direct, impersonated] = await Promise.all([getToken(holderOf("base")), getToken(holderOf("top"))]);
+  assert.equal(direct.principal, ACCOUNT);
+  assert.equal(impersonated.principal, TARGET);
+  assert.equal(setUp.endpoint.requests.filter((request) => request.path === "/token").length, 2);
 });
 
 test("where the right is missing, the error says which role to grant to whom on what", async () => {
