@@ -160,11 +160,19 @@ function showNext({ directory, address, sops }: Stage): void {
 
 /** One line for a call, from the server's log. */
 function showCall(line: string): void {
-  if (!line.startsWith("{")) return;
-  const { message, key, rule, principal, problem } = JSON.parse(line) as Readonly<Record<string, string | undefined>>;
+  const { message, key, rule, principal, problem } = parseLogLine(line);
   if (key === undefined) return;
   const how = problem ?? `rule ${rule}, as ${principal}`;
   print(`  ${styled(problem === undefined ? "green" : "yellow", message ?? "")} ${key} ${styled("dim", `(${how})`)}`);
+}
+
+function parseLogLine(line: string): Readonly<Record<string, string | undefined>> {
+  try {
+    return JSON.parse(line);
+  } catch {
+    // Something that Node itself printed, such as a warning.
+    return {};
+  }
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {
