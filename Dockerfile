@@ -11,8 +11,8 @@ RUN ["npm", "ci", "--omit=dev", "--workspaces=false", "--ignore-scripts"]
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
-# What the final stage gets by COPY, since it runs nothing: the directory of the sockets, for its user alone.
-RUN ["node", "-e", "fs.mkdirSync('run', { mode: 0o700 })"]
+# What the final stage gets by COPY, since it runs nothing: the directory of the sockets, which its user owns.
+RUN ["node", "-e", "fs.mkdirSync('run')"]
 COPY package.json package-lock.json .npmrc ./
 RUN ["npm", "ci", "--workspaces=false", "--ignore-scripts"]
 COPY tsconfig.json tsconfig.build.json ./
