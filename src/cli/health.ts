@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { CommandError, EXIT_FAILED } from "./exit.ts";
+import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 
 interface HealthOptions {
   readonly config?: string;
@@ -33,6 +33,9 @@ async function runHealth(address: string | undefined, options: HealthOptions): P
   const { parseDurationOption } = await import("./options.ts");
   const timeoutMs = parseDurationOption("--timeout", options.timeout);
   const target = address ?? (await listenerAddress(options.config));
+  if (/^(?!unix:|tcp:)[^:/]+:\/\//.test(target)) {
+    throw new CommandError(`health ${target}: write it as unix:///path or tcp://host:port`, { exitCode: EXIT_USAGE });
+  }
   const health = await checkHealth(target, timeoutMs);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ address: target, ...health })}\n`);
   else if (health.serving) process.stdout.write(`${target} is serving\n`);

@@ -13,13 +13,17 @@ export async function runServe(options: ServeOptions): Promise<void> {
   const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
   const active = await loadActiveConfig(options.config, processEnvironment);
   announceConfig(active, log);
+  // First: a signal while it starts, or as soon as it says that it is ready, must not leave anything behind.
+  const stopSignal = nextStopSignal();
   const emulated = options.emulator === true ? await startEmulated(log) : undefined;
   try {
     const adapt = emulated?.adapt ?? ((config: Config) => config);
     const config = adapt(active.config);
     const keyd = await startKeyd(config, chooseListeners(options, config, processEnvironment), log);
+    const reload = async () => keyd.apply(adapt((await active.reload()).config));
+    const stopped = untilStopped(keyd, stopSignal, reload, log);
     announceListeners(keyd, options, log);
-    await untilStopped(keyd, async () => keyd.apply(adapt((await active.reload()).config)), log);
+    await stopped;
   } finally {
     await emulated?.close();
   }
@@ -56,7 +60,12 @@ function announceListeners(keyd: Keyd, options: ServeOptions, log: Log): void {
 }
 
 /** Resolves when the server has ended. A second signal while it drains ends the process at once. */
-async function untilStopped(keyd: Keyd, reload: () => Promise<void>, log: Log): Promise<void> {
+async function untilStopped(
+  keyd: Keyd,
+  stopSignal: Promise<NodeJS.Signals>,
+  reload: () => Promise<void>,
+  log: Log,
+): Promise<void> {
   const onReload = () => {
     reload().then(
       () => log.info("config read again; it applies from the next call on"),
@@ -64,7 +73,7 @@ async function untilStopped(keyd: Keyd, reload: () => Promise<void>, log: Log): 
     );
   };
   process.on("SIGHUP", onReload);
-  const signal = await nextStopSignal();
+  const signal = await stopSignal;
   process.off("SIGHUP", onReload);
   log.info("ending: no more calls are taken, those in flight are answered", { signal });
   const answered = await keyd.stop();

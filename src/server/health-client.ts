@@ -22,6 +22,8 @@ export async function checkHealth(address: string, timeoutMs: number): Promise<H
   const client = new (HealthService as ServiceClientConstructor)(
     target,
     credentials.createInsecure(),
+    // Otherwise an http_proxy in the environment would be asked for the way to loopback.
+    { "grpc.enable_http_proxy": 0 },
   ) as Client as HealthClient;
   const { promise, resolve } = Promise.withResolvers<Health>();
   client.check({ service: "" }, { deadline: Date.now() + timeoutMs }, (error, answer) => {
