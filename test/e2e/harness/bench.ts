@@ -29,6 +29,8 @@ export interface Bench extends AsyncDisposable {
   read(name: string): Buffer;
   /** @returns the path of the config file */
   writeConfig(changes?: Partial<ConfigDocument>, name?: string): string;
+  /** Another emulator besides the first. */
+  startEmulator(options?: EmulatorOptions): Promise<Emulator>;
   /** Starts any command; it is ended with the bench at the latest. */
   start(file: string, args: readonly string[], variables?: Variables): Child;
   /** Runs `sops-keyd`. */
@@ -83,6 +85,11 @@ export async function openBench(options: EmulatorOptions = {}): Promise<Bench> {
     write,
     read: (name) => readFileSync(path(name)),
     writeConfig,
+    async startEmulator(more) {
+      const another = await startEmulator(more);
+      opened.defer(() => another.close());
+      return another;
+    },
     start,
     startKeyd,
     keyd: (args, variables = {}) =>
@@ -102,6 +109,15 @@ export async function openBench(options: EmulatorOptions = {}): Promise<Bench> {
 /** What makes sops ask a key service, and nothing but it. */
 export function keyServiceVariables(address: string): Variables {
   return { SOPS_KEYSERVICE: address, SOPS_ENABLE_LOCAL_KEYSERVICE: "false" };
+}
+
+/** How sops 3.13 or later is pointed at an emulator where it asks Cloud KMS itself. */
+export function googleVariables({ url, files }: Emulator): Variables {
+  return {
+    SOPS_GCP_KMS_ENDPOINT: url,
+    SOPS_GCP_KMS_CLIENT_TYPE: "rest",
+    GOOGLE_CREDENTIALS: files.serviceAccount,
+  };
 }
 
 /** The line that `--json` writes once the server listens. */
