@@ -10,17 +10,17 @@ export interface ConfigDocument {
   readonly limits?: object;
 }
 
-export const ANY_KEY = "projects/*/locations/*/keyRings/*/cryptoKeys/*";
+export const SHOP_KEYS = "projects/shop/locations/*/keyRings/*/cryptoKeys/*";
 export const KEY = "projects/shop/locations/europe-west1/keyRings/sops/cryptoKeys/prod";
 export const SECOND_KEY = "projects/shop/locations/global/keyRings/sops/cryptoKeys/second";
 
-/** Every key with the emulator's service account, on one unix socket; `changes` replaces whole parts of it. */
+/** The shop's keys with the emulator's service account; `changes` replaces whole parts of it. */
 export function configFor(emulator: Emulator, changes: Partial<ConfigDocument> = {}): ConfigDocument {
   const { url, files } = emulator;
   return {
     version: 1,
-    tokenSources: { emulated: { type: "service_account", file: files.serviceAccount, grant: "oauth" } },
-    rules: [{ name: "all", match: ANY_KEY, tokenSource: "emulated" }],
+    tokenSources: { shop: { type: "service_account", file: files.serviceAccount, grant: "oauth" } },
+    rules: [{ name: "shop", match: SHOP_KEYS, tokenSource: "shop" }],
     google: { endpoints: { kms: url, oauth2: url, sts: url, iamCredentials: url, metadata: url } },
     ...changes,
   };
