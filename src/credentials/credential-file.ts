@@ -40,7 +40,10 @@ export function createCredentialReader(
 function readVariable(variable: string, environment: Environment): CredentialText {
   const text = environment.get(variable);
   if (text === undefined) {
-    throw new KeyServiceError("credential_missing", { problem: `environment variable ${variable} is not set` });
+    throw new KeyServiceError("credential_missing", {
+      problem: `environment variable ${variable} is not set`,
+      remedy: "set it where sops-keyd is started, or correct env of the token source",
+    });
   }
   if (text.length > MAX_CREDENTIAL_BYTES) throw tooLong(`environment variable ${variable}`);
   return { text, origin: `environment variable ${variable}` };
@@ -71,7 +74,11 @@ async function openFile(path: string): Promise<FileHandle> {
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
     if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new KeyServiceError("credential_missing", { problem: `there is no credential file ${path}`, cause });
+      throw new KeyServiceError("credential_missing", {
+        problem: `there is no credential file ${path}`,
+        remedy: "put it there, or correct file of the token source",
+        cause,
+      });
     }
     throw new KeyServiceError("credential_rejected", {
       problem: `credential file ${path} cannot be opened (${code})`,

@@ -127,7 +127,7 @@ function toTransportError(thrown: unknown, url: URL, signal: AbortSignal): KeySe
   if (thrown instanceof KeyServiceError) return thrown;
   if (signal.aborted) return abortReason(signal);
   return new KeyServiceError("credential_unavailable", {
-    problem: `${url.host} cannot be reached (${transportCode(thrown)})`,
+    problem: `token endpoint ${url.host} cannot be reached (${transportCode(thrown)})`,
     remedy: "check the network and the endpoints in the config",
     cause: thrown,
   });

@@ -36,7 +36,10 @@ export function createCalls(service: KeyService, origin: () => CallOrigin, clock
     const bytes = await work(decodeKey(call.request.key), { ...origin(), signal: deadline.signal });
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;
-    throw new KeyServiceError("internal", { problem: "the answer would have been empty; nothing was handed out" });
+    throw new KeyServiceError("internal", {
+      problem: "the answer would have been empty; nothing was handed out",
+      remedy: "try again; if it stays, report it with what the log of sops-keyd says",
+    });
   }
 
   return {

@@ -34,7 +34,10 @@ export function createMetadataSource(name: string, options: MetadataOptions, con
     const response = await send({ method: "GET", url, headers: { [FLAVOR]: "Google" } }, deadline.signal);
     // Anybody may listen on a link-local address; the metadata server says that it is Google's.
     if (response.headers.get(FLAVOR) === "Google") return response;
-    throw new KeyServiceError("credential_unavailable", { problem: `${url.host} is not google's metadata server` });
+    throw new KeyServiceError("credential_unavailable", {
+      problem: `${url.host} is not google's metadata server`,
+      remedy: "check google.endpoints.metadata, or GCE_METADATA_HOST where sops-keyd is started",
+    });
   };
 
   const askForToken = async (signal: AbortSignal): Promise<TokenResponse> => {
@@ -82,6 +85,7 @@ function refuseWhereDetectionIsOff(source: string, context: SourceContext): void
   throw new KeyServiceError("credential_missing", {
     source,
     problem: "the metadata server is not asked: METADATA_SERVER_DETECTION is none",
+    remedy: "unset it where sops-keyd is started, or configure another token source",
   });
 }
 
@@ -106,7 +110,12 @@ function locate({ google, environment }: SourceContext): { base: string; isConfi
 
 function asOutage(source: string, error: unknown): unknown {
   if (!(error instanceof KeyServiceError) || error.code !== "deadline_exceeded") return error;
-  return new KeyServiceError("credential_unavailable", { source, problem: error.detail.problem, cause: error });
+  return new KeyServiceError("credential_unavailable", {
+    source,
+    problem: error.detail.problem,
+    remedy: "try again; if it stays, raise timeout of the token source or check the machine's network",
+    cause: error,
+  });
 }
 
 function notOnGoogleCloud(source: string, cause: unknown): KeyServiceError {
