@@ -1,8 +1,10 @@
 import { fileURLToPath } from "node:url";
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { protoPath as healthProtoFile } from "grpc-health-check";
 import type { SopsKey } from "../backends/sops-key.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { withValidMapEntries } from "./reflected-files.ts";
 
 /** The proto file, beside `src/` in a checkout and beside `dist/` in the package. */
 const PROTO_FILE = fileURLToPath(new URL("../../proto/keyservice.proto", import.meta.url));
@@ -41,13 +43,20 @@ export interface DecryptResponse {
 
 export interface Protocol {
   readonly packageDefinition: PackageDefinition;
+  /** What reflection tells of: this protocol and grpc.health.v1. */
+  readonly reflected: PackageDefinition;
   readonly keyService: ServiceDefinition<UntypedServiceImplementation>;
 }
 
 /** Reads the proto file: a few milliseconds, once at start. */
 export function loadProtocol(): Protocol {
   const packageDefinition = loadSync(PROTO_FILE, { defaults: true, oneofs: true, bytes: Buffer });
-  return { packageDefinition, keyService: packageDefinition[SERVICE_NAME] as Protocol["keyService"] };
+  return {
+    packageDefinition,
+    // With the names of the proto file, not those of JavaScript.
+    reflected: withValidMapEntries(loadSync([PROTO_FILE, healthProtoFile], { keepCase: true })),
+    keyService: packageDefinition[SERVICE_NAME] as Protocol["keyService"],
+  };
 }
 
 /** @throws KeyServiceError `key_type_unsupported` where no member that we know is set. */

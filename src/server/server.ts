@@ -1,5 +1,4 @@
 import { Server as GrpcServer } from "@grpc/grpc-js";
-import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { renderAddress } from "../config/address.ts";
 import type { LimitsConfig, ListenerConfig } from "../config/config.ts";
@@ -8,6 +7,7 @@ import type { KeyService } from "../key-service.ts";
 import { createCalls } from "./calls.ts";
 import { type Listener, openListener, originOf } from "./listener.ts";
 import { loadProtocol, type Protocol, SERVICE_NAME } from "./protocol.ts";
+import { addReflection } from "./reflection.ts";
 
 export interface KeyServer {
   /** Where it listens, in the order of the config. */
@@ -74,7 +74,7 @@ function createGrpcServer(protocol: Protocol, limits: LimitsConfig): GrpcServer 
     "grpc.max_connection_age_grace_ms": limits.drainMs,
     "grpc.enable_channelz": 0,
   });
-  new ReflectionService(protocol.packageDefinition).addToServer(server);
+  addReflection(server, protocol.reflected);
   return server;
 }
 

@@ -9,7 +9,7 @@ import { describe, type TestContext, test } from "node:test";
 import { status } from "@grpc/grpc-js";
 import type { CallOrigin } from "../../../src/backends/backend.ts";
 import type { SopsKey } from "../../../src/backends/sops-key.ts";
-import type { LimitsConfig, ListenerConfig } from "../../../src/config/config.ts";
+import type { ListenerConfig } from "../../../src/config/config.ts";
 import { type Clock, systemClock } from "../../../src/core/clock.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
 import type { CallContext, KeyService } from "../../../src/key-service.ts";
@@ -18,17 +18,10 @@ import type { KeyMessage } from "../../../src/server/protocol.ts";
 import { startServer } from "../../../src/server/server.ts";
 import { createFakeClock } from "../../fakes/clock.ts";
 import { createKeyClient } from "../../fakes/key-client.ts";
+import { serverLimits, TCP_LISTENER } from "./limits.ts";
 
-const LIMITS: LimitsConfig = {
-  maxConnections: 2,
-  maxStreamsPerConnection: 10,
-  maxCalls: 100,
-  maxMessageBytes: 4096,
-  connectionIdleMs: 60_000,
-  connectionAgeMs: 60_000,
-  drainMs: 10_000,
-};
-const TCP: ListenerConfig = { kind: "tcp", host: "127.0.0.1", port: 0, insecure: false, caller: "tcp-caller" };
+const LIMITS = serverLimits();
+const TCP = TCP_LISTENER;
 const GCP_KEY: KeyMessage = { gcpKmsKey: { resourceId: "projects/p" } };
 
 type Answer = (key: SopsKey, payload: Buffer, context: CallContext) => Promise<Buffer>;
