@@ -90,7 +90,7 @@ function withoutSops(): NodeJS.ProcessEnv {
 describe("the quickstart", { timeout: TIMEOUT_MS }, () => {
   test("shows files of two teams encrypted and decrypted by real sops, each by its own identity", async (t) => {
     const { status } = spawnSync(GET_SOPS, ["--quick"], { env: { ...process.env, SOPS_BIN: "" }, timeout: TIMEOUT_MS });
-    if (status === EXIT_NO_SOPS) return t.skip("no sops can be had here");
+    if (status === EXIT_NO_SOPS && !process.env["CI"]) return t.skip("no sops can be had here");
     const { code, stdout, stderr } = await quickstart({ SOPS_BIN: "" }, ["--check"]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /\$ sops encrypt --output team-a\.enc\.yaml team-a\.yaml\n\s+database: ENC\[AES256_GCM,/);
