@@ -33,7 +33,7 @@ async function setUp(t: TestContext): Promise<Setup> {
 
 const KEY = { gcpKmsKey: { resourceId: "projects/p" } };
 
-test("draining is over when the call in flight has been answered", async (t) => {
+test("draining is over when the call in flight has been answered", { timeout: 10_000 }, async (t) => {
   const { server, client, arrived, answer } = await setUp(t);
   const call = client.decrypt(KEY, Buffer.from("sealed"));
   await arrived;
@@ -50,7 +50,7 @@ test("draining is over when the call in flight has been answered", async (t) => 
   assert.equal(await drained, true);
 });
 
-test("draining ends the calls in flight when its time is over, and says so", async (t) => {
+test("draining ends the calls in flight when its time is over, and says so", { timeout: 10_000 }, async (t) => {
   const { server, client, clock, arrived } = await setUp(t);
   const call = client.decrypt(KEY, Buffer.from("sealed"));
   const { signal } = await arrived;
