@@ -1,4 +1,4 @@
-import { createServer, type Server as SocketServer } from "node:net";
+import { createServer, type Socket, type Server as SocketServer } from "node:net";
 import type { Server as GrpcServer } from "@grpc/grpc-js";
 import { ServerCredentials } from "@grpc/grpc-js";
 import type { CallOrigin } from "../backends/backend.ts";
@@ -10,8 +10,10 @@ import { listenOnUnixSocket } from "./unix-socket.ts";
 export interface Listener {
   /** As a sops user writes it: `unix:///run/…`, `tcp://127.0.0.1:5000` with the port that was really taken. */
   readonly address: string;
-  /** Takes no more connections; those that are open stay. */
-  stop(): void;
+  /** Takes no more connections. Those that are open stay; resolves when the last of them has ended. */
+  stop(): Promise<void>;
+  /** Ends the connections that are open; the calls on them are cancelled. */
+  cut(): void;
 }
 
 /**
@@ -22,20 +24,35 @@ export interface Listener {
  */
 export async function openListener(config: ListenerConfig, grpc: GrpcServer, limits: LimitsConfig): Promise<Listener> {
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket));
+  const connections = new Set<Socket>();
+  const sockets = createServer({ noDelay: true }, (socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+    injector.injectConnection(socket);
+  });
   sockets.maxConnections = limits.maxConnections;
+  const cut = () => {
+    for (const connection of connections) connection.destroy();
+  };
   if (config.kind === "tcp") {
     const port = await listenOnTcp(sockets, config);
-    return { address: renderAddress({ ...config, port }), stop: () => sockets.close() };
+    return { address: renderAddress({ ...config, port }), stop: () => close(sockets), cut };
   }
   const unixSocket = await listenOnUnixSocket(sockets, config);
   return {
     address: `unix://${config.path}`,
     stop() {
       unixSocket.remove();
-      sockets.close();
+      return close(sockets);
     },
+    cut,
   };
+}
+
+function close(sockets: SocketServer): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  sockets.close(() => resolve());
+  return promise;
 }
 
 /** What every call that comes by this listener has in common. */

@@ -20,6 +20,11 @@ export interface KeyServer {
   drain(): Promise<boolean>;
 }
 
+interface OpenListener {
+  readonly listener: Listener;
+  readonly grpc: GrpcServer;
+}
+
 /**
  * The gRPC server: one grpc-js server for each listener, so that a call knows which listener it came by.
  *
@@ -33,10 +38,7 @@ export async function startServer(
 ): Promise<KeyServer> {
   const protocol = loadProtocol();
   const health = new HealthImplementation({ "": "SERVING", [SERVICE_NAME]: "SERVING" });
-  const open: { readonly listener: Listener; readonly grpc: GrpcServer }[] = [];
-  const stopListening = () => {
-    for (const { listener } of open) listener.stop();
-  };
+  const open: OpenListener[] = [];
   try {
     for (const config of listeners) {
       const grpc = createGrpcServer(protocol, limits);
@@ -49,17 +51,15 @@ export async function startServer(
       open.push({ listener, grpc });
     }
   } catch (thrown) {
-    stopListening();
+    await shutDown(open, 0, clock);
     throw thrown;
   }
   return {
     addresses: open.map(({ listener }) => listener.address),
-    async drain() {
+    drain() {
       health.setStatus("", "NOT_SERVING");
       health.setStatus(SERVICE_NAME, "NOT_SERVING");
-      stopListening();
-      const ended = await Promise.all(open.map(({ grpc }) => shutDown(grpc, limits.drainMs, clock)));
-      return ended.every(Boolean);
+      return shutDown(open, limits.drainMs, clock);
     },
   };
 }
@@ -78,16 +78,23 @@ function createGrpcServer(protocol: Protocol, limits: LimitsConfig): GrpcServer 
   return server;
 }
 
-/** @returns false where calls were still in flight when the time was over */
-function shutDown(grpc: GrpcServer, drainMs: number, clock: Clock): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
+/**
+ * Tells every client that no more calls are taken, and ends each connection with its last call.
+ *
+ * It is over when the sockets are closed, which we accepted ourselves. `tryShutdown` calls back too early, since
+ * Node's http2 server closes its sessions as well, and grpc-js takes a closing session for one that has ended;
+ * `forceShutdown` knows of no sessions where channelz is off.
+ *
+ * @returns false where calls were still in flight when the time was over
+ */
+async function shutDown(open: readonly OpenListener[], drainMs: number, clock: Clock): Promise<boolean> {
+  const ended = Promise.all(open.map(({ listener }) => listener.stop()));
+  for (const { grpc } of open) grpc.tryShutdown(() => {});
+  let answered = true;
   const cancelTimer = clock.schedule(drainMs, () => {
-    grpc.forceShutdown();
-    resolve(false);
+    answered = false;
+    for (const { listener } of open) listener.cut();
   });
-  grpc.tryShutdown(() => {
-    cancelTimer();
-    resolve(true);
-  });
-  return promise;
+  await ended.finally(cancelTimer);
+  return answered;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Emulator, type EmulatorOptions, startEmulator } from "../../../src/emulator/emulator.ts";
-import { type Child, type Outcome, run, startChild } from "./child.ts";
+import { type Child, type Outcome, startChild } from "./child.ts";
 import { type ConfigDocument, configFor } from "./config.ts";
 import { ROOT, skipWithoutSops, sopsPath } from "./sops-binary.ts";
 
@@ -40,8 +40,12 @@ export interface Bench extends AsyncDisposable {
   /** `sops-keyd serve`, once it listens. The config is the usual one unless `config` names a file. */
   serve(config?: string, args?: readonly string[], variables?: Variables): Promise<Keyd>;
   /** Runs the real sops in the directory. @param keyService undefined: sops' own, local one */
-  sops(keyService: Pick<Keyd, "address"> | undefined, args: readonly string[], variables?: Variables): Promise<Outcome>;
+  sops(keyService: KeyServiceAddress | undefined, args: readonly string[], variables?: Variables): Promise<Outcome>;
+  /** Starts it, where something is to happen before it ends. */
+  startSops(keyService: KeyServiceAddress | undefined, args: readonly string[], variables?: Variables): Child;
 }
+
+export type KeyServiceAddress = Pick<Keyd, "address">;
 
 export async function openBench(options: EmulatorOptions = {}): Promise<Bench> {
   const opened = new AsyncDisposableStack();
@@ -77,6 +81,11 @@ export async function openBench(options: EmulatorOptions = {}): Promise<Bench> {
 
   const startKeyd: Bench["startKeyd"] = (args, variables) => start(process.execPath, [...main, ...args], variables);
 
+  const startSops: Bench["startSops"] = (keyService, args, variables = {}) => {
+    const service = keyService === undefined ? {} : keyServiceVariables(keyService.address);
+    return start(sopsPath(), args, { ...service, ...variables });
+  };
+
   return {
     directory,
     emulator,
@@ -92,15 +101,20 @@ export async function openBench(options: EmulatorOptions = {}): Promise<Bench> {
     },
     start,
     startKeyd,
-    keyd: (args, variables = {}) =>
-      run(process.execPath, [...main, ...args], { cwd: directory, env: { ...environment, ...variables } }),
+    async keyd(args, variables) {
+      const child = startKeyd(args, variables);
+      child.type("");
+      return await child.ended();
+    },
     async serve(config = writeConfig(), args = [], variables = {}) {
       const child = startKeyd(["serve", "--config", config, "--json", ...args], variables);
       return { child, ...(await readReadiness(child)) };
     },
-    sops(keyService, args, variables = {}) {
-      const service = keyService === undefined ? {} : keyServiceVariables(keyService.address);
-      return run(sopsPath(), args, { cwd: directory, env: { ...environment, ...service, ...variables } });
+    startSops,
+    async sops(keyService, args, variables) {
+      const child = startSops(keyService, args, variables);
+      child.type("");
+      return await child.ended();
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

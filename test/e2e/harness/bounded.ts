@@ -8,3 +8,14 @@ export async function within<T>(timeoutMs: number, what: string, work: Promise<T
     clearTimeout(timer);
   }
 }
+
+const LOOK_EVERY_MS = 10;
+
+/** Looks until `holds` does: for what can be seen and does not tell of itself. */
+export async function eventually(timeoutMs: number, what: string, holds: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setInterval(() => {
+    if (holds()) resolve();
+  }, LOOK_EVERY_MS);
+  await within(timeoutMs, what, promise).finally(() => clearInterval(timer));
+}

@@ -14,7 +14,7 @@ export interface ChildOptions {
   readonly cwd: string;
 }
 
-/** A process that a test started; disposing of it ends it by its id and waits until it is gone. */
+/** A process that a test started; disposing of it ends it, and what it started itself, and waits until it is gone. */
 export interface Child extends AsyncDisposable {
   readonly pid: number;
   stdout(): string;
@@ -34,11 +34,20 @@ const PATIENCE_MS = 30_000;
 const alive = new Set<ChildProcess>();
 // Only where a test was broken off: otherwise each has ended before.
 process.once("exit", () => {
-  for (const child of alive) child.kill("SIGKILL");
+  for (const child of alive) endGroup(child);
 });
 
+/** A child leads a process group of its own, so that a command under `exec` goes with it. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+}
+
 export function startChild(file: string, args: readonly string[], options: ChildOptions): Child {
-  const child = spawn(file, args, { ...options, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(file, args, { ...options, stdio: ["pipe", "pipe", "pipe"], detached: true });
   alive.add(child);
   const output = { stdout: "", stderr: "" };
   const watchers = new Set<() => void>();
@@ -83,15 +92,8 @@ export function startChild(file: string, args: readonly string[], options: Child
     waitFor,
     ended: (timeoutMs = PATIENCE_MS) => within(timeoutMs, `${name} ends`, closed.promise),
     async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
+      if (alive.has(child)) endGroup(child);
       await closed.promise.catch(() => {});
     },
   };
-}
-
-/** Runs a command to its end, with nothing on its standard input. */
-export async function run(file: string, args: readonly string[], options: ChildOptions): Promise<Outcome> {
-  await using child = startChild(file, args, options);
-  child.type("");
-  return await child.ended();
 }
