@@ -51,7 +51,14 @@ export function createRestAttempt(options: RestKmsOptions): Attempt {
     const outcome =
       answer.statusCode === 200
         ? readOutcome(exchange, body)
-        : failed(readErrorAnswer(answer.statusCode, body, exchange.operation, host));
+        : failed(
+            readErrorAnswer(
+              answer.statusCode,
+              body,
+              { operation: exchange.operation, principal: token.principal },
+              host,
+            ),
+          );
     body.fill(0);
     return outcome;
   }

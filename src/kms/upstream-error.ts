@@ -25,17 +25,23 @@ const MAX_MESSAGE_LENGTH = 200;
 export function readErrorAnswer(
   httpStatus: number,
   body: Buffer,
-  operation: Operation,
+  asked: AskedOperation,
   endpointHost: string,
 ): AttemptFailure {
   const upstream = readUpstreamError(httpStatus, body);
   const said = `Cloud KMS at ${endpointHost} answered ${describe(upstream)}`;
   const answer = ANSWERS[httpStatus];
   if (answer === undefined) return { error: unavailable(said), retry: "never" };
-  return { error: answer.toError(said, operation, upstream), retry: answer.retry };
+  return { error: answer.toError(said, asked, upstream), retry: answer.retry };
 }
 
-type ToError = (said: string, operation: Operation, upstream: UpstreamError) => KeyServiceError;
+/** What was asked for, and for whom. */
+export interface AskedOperation {
+  readonly operation: Operation;
+  readonly principal: string | undefined;
+}
+
+type ToError = (said: string, asked: AskedOperation, upstream: UpstreamError) => KeyServiceError;
 
 /** No answer at all: refused, reset, timed out, TLS. */
 export function readConnectionFailure(thrown: unknown, endpointHost: string): AttemptFailure {
@@ -58,7 +64,7 @@ function codeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
-function badRequest(said: string, _operation: Operation, upstream: UpstreamError): KeyServiceError {
+function badRequest(said: string, _asked: AskedOperation, upstream: UpstreamError): KeyServiceError {
   if (upstream.status === "FAILED_PRECONDITION") {
     return new KeyServiceError("kms_precondition_failed", {
       problem: said,
@@ -78,11 +84,11 @@ function unauthenticated(said: string): KeyServiceError {
   });
 }
 
-function forbidden(said: string, operation: Operation): KeyServiceError {
+function forbidden(said: string, { operation, principal }: AskedOperation): KeyServiceError {
   const role = operation === "encrypt" ? "roles/cloudkms.cryptoKeyEncrypter" : "roles/cloudkms.cryptoKeyDecrypter";
   return new KeyServiceError("kms_permission_denied", {
     problem: said,
-    remedy: `grant ${role} on this key to the token source's principal, or use another source`,
+    remedy: `grant ${role} on this key to ${principal ?? "the token source's principal"}, or use another source`,
   });
 }
 
