@@ -70,7 +70,7 @@ test("where nobody listens, the error says whom and why", async () => {
   await endpoint[Symbol.asyncDispose]();
   await assert.rejects(
     createTokenRequests(undefined)(get(endpoint.url), never),
-    failsWith("credential_unavailable", /^127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/),
+    failsWith("credential_unavailable", /^token endpoint 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/),
   );
 });
 
