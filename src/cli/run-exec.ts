@@ -1,22 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { childEnvironment, processEnvironment } from "../config/environment.ts";
 import { createLog } from "../telemetry/log.ts";
 import { loadActiveConfig } from "./active-config.ts";
 import type { ExecOptions } from "./exec.ts";
 import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
+import { exitCodeOf, type ForwardedSignals, forwardSignals } from "./forwarded-signals.ts";
 import { startKeyd } from "./keyd.ts";
 import { parseLogLevelOption } from "./options.ts";
 
-const FORWARDED = ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGINT", "SIGQUIT"] as const satisfies readonly NodeJS.Signals[];
-/** A terminal sends these to the command as well: passed on, each would arrive twice. */
-const SENT_BY_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
-const SIGNAL_EXIT_BASE = 128;
-
 /** @returns the command's exit code */
 export async function runExec(command: readonly string[], options: ExecOptions): Promise<number> {
+  using signals = forwardSignals();
   const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
   const active = await loadActiveConfig(options.config, processEnvironment);
   for (const warning of active.warnings) log.warn(warning);
@@ -27,7 +24,9 @@ export async function runExec(command: readonly string[], options: ExecOptions):
     const listener = { kind: "unix", path, mode: 0o600, group: undefined, caller: undefined } as const;
     const keyd = await startKeyd(active.config, [listener], log);
     try {
-      return await run(command, { SOPS_KEYSERVICE: `unix://${path}`, SOPS_ENABLE_LOCAL_KEYSERVICE: "false" });
+      if (signals.early !== undefined) return exitCodeOf(signals.early);
+      const variables = { SOPS_KEYSERVICE: `unix://${path}`, SOPS_ENABLE_LOCAL_KEYSERVICE: "false" };
+      return await run(command, variables, signals);
     } finally {
       await keyd.stop();
     }
@@ -36,27 +35,18 @@ export async function runExec(command: readonly string[], options: ExecOptions):
   }
 }
 
-async function run(command: readonly string[], variables: Readonly<Record<string, string>>): Promise<number> {
+function run(
+  command: readonly string[],
+  variables: Readonly<Record<string, string>>,
+  signals: ForwardedSignals,
+): Promise<number> {
   const [file = "", ...args] = command;
   const child = spawn(file, args, { stdio: "inherit", env: childEnvironment(variables) });
-  const stopForwarding = forwardSignals(child);
+  signals.sendTo(child);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   child.once("error", (error: NodeJS.ErrnoException) => reject(startError(file, error)));
-  child.once("exit", (code, signal) =>
-    resolve(code ?? SIGNAL_EXIT_BASE + (constants.signals[signal ?? "SIGKILL"] ?? 0)),
-  );
-  return promise.finally(stopForwarding);
-}
-
-function forwardSignals(child: ChildProcess): () => void {
-  const onTerminal = process.stdin.isTTY === true || process.stderr.isTTY === true;
-  const forward = (signal: NodeJS.Signals) => {
-    if (!(onTerminal && SENT_BY_TERMINAL.includes(signal))) child.kill(signal);
-  };
-  for (const signal of FORWARDED) process.on(signal, forward);
-  return () => {
-    for (const signal of FORWARDED) process.off(signal, forward);
-  };
+  child.once("exit", (code, signal) => resolve(code ?? exitCodeOf(signal ?? "SIGKILL")));
+  return promise;
 }
 
 function startError(file: string, error: NodeJS.ErrnoException): CommandError {
