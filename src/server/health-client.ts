@@ -27,9 +27,14 @@ export async function checkHealth(address: string, timeoutMs: number): Promise<H
   ) as Client as HealthClient;
   const { promise, resolve } = Promise.withResolvers<Health>();
   client.check({ service: "" }, { deadline: Date.now() + timeoutMs }, (error, answer) => {
-    if (error !== null) resolve({ serving: false, reason: toPrintableLine(error.message) });
+    if (error !== null) resolve({ serving: false, reason: describe(error) });
     else if (answer?.status === "SERVING") resolve({ serving: true });
     else resolve({ serving: false, reason: `it says ${answer?.status}` });
   });
   return promise.finally(() => client.close());
+}
+
+/** grpc-js ends some of its messages with a heading that nothing follows. */
+function describe(error: Error): string {
+  return toPrintableLine(error.message).replace(/\s*Resolution note:\s*$/, "");
 }

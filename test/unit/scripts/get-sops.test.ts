@@ -146,11 +146,15 @@ describe("get-sops installs what is missing", () => {
     assert.deepEqual(cacheEntries(), ["sops-3.11.0"]);
   });
 
-  test("each way stands in for the other where that one fails", () => {
+  test("with --quick nothing is built: who waits for a first look does not wait minutes", () => {
     const byGo = { go: goThatBuilds("3.13.3"), python3: `case $* in *--version) exit 0 ;; esac; ${FAILS}` };
-    assert.equal(getSops(["--quick"], byGo).path, cached("3.13.3"));
-    rmSync(join(directory, "bin"), { recursive: true });
-    rmSync(join(directory, "cache"), { recursive: true });
+    const { status, stderr } = getSops(["--quick"], byGo);
+    assert.equal(status, 3);
+    assert.match(stderr, /without --quick, Go may build it in minutes/);
+    assert.deepEqual(cacheEntries(), []);
+  });
+
+  test("the wheel stands in where Go fails", () => {
     assert.equal(getSops([], { go: FAILS, python3: pythonWithWheel("3.11.0") }).path, cached("3.11.0"));
   });
 
