@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { assertSucceeded } from "./harness/assert-outcome.ts";
-import { type Bench, googleVariables, testOnBench, testWithSops } from "./harness/bench.ts";
+import { type Bench, testOnBench, testWithSops } from "./harness/bench.ts";
 import type { Child } from "./harness/child.ts";
 import { KEY } from "./harness/config.ts";
 import { sopsPath } from "./harness/sops-binary.ts";
@@ -16,9 +16,7 @@ function exec(bench: Bench, ...command: readonly string[]): Child {
 
 testWithSops("exec runs sops with a key service of its own", async (bench) => {
   bench.write("secret.yaml", "password: executed\n");
-  assertSucceeded(
-    await bench.sops(undefined, ["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"], googleVariables(bench.emulator)),
-  );
+  assertSucceeded(await exec(bench, sopsPath(), "encrypt", "--gcp-kms", KEY, "-i", "secret.yaml").ended());
   const outcome = assertSucceeded(await exec(bench, sopsPath(), "decrypt", "secret.yaml").ended());
   assert.equal(outcome.stdout, "password: executed\n");
   assert.equal(outcome.stderr, "");
@@ -27,9 +25,7 @@ testWithSops("exec runs sops with a key service of its own", async (bench) => {
 
 testWithSops("exec passes the exit code of a sops that fails on, and its message", async (bench) => {
   bench.write("secret.yaml", "password: executed\n");
-  assertSucceeded(
-    await bench.sops(undefined, ["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"], googleVariables(bench.emulator)),
-  );
+  assertSucceeded(await exec(bench, sopsPath(), "encrypt", "--gcp-kms", KEY, "-i", "secret.yaml").ended());
   bench.emulator.admin.setAccess(KEY, []);
   const outcome = await exec(bench, sopsPath(), "decrypt", "secret.yaml").ended();
   assert.equal(outcome.code, 128);
