@@ -20,6 +20,8 @@ export async function runExec(command: readonly string[], options: ExecOptions):
   const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
   const active = await loadActiveConfig(options.config, processEnvironment);
   for (const warning of active.warnings) log.warn(warning);
+  // From here on there is something to clear away, so that no signal may end this process by itself.
+  using signals = takeSignals();
   // mkdtemp makes it 0700: the socket in it is this user's alone.
   const directory = mkdtempSync(join(tmpdir(), "sops-keyd-"));
   try {
@@ -27,7 +29,8 @@ export async function runExec(command: readonly string[], options: ExecOptions):
     const listener = { kind: "unix", path, mode: 0o600, group: undefined, caller: undefined } as const;
     const keyd = await startKeyd(active.config, [listener], log);
     try {
-      return await run(command, { SOPS_KEYSERVICE: `unix://${path}`, SOPS_ENABLE_LOCAL_KEYSERVICE: "false" });
+      const variables = { SOPS_KEYSERVICE: `unix://${path}`, SOPS_ENABLE_LOCAL_KEYSERVICE: "false" };
+      return await run(command, variables, signals);
     } finally {
       await keyd.stop();
     }
@@ -36,26 +39,44 @@ export async function runExec(command: readonly string[], options: ExecOptions):
   }
 }
 
-async function run(command: readonly string[], variables: Readonly<Record<string, string>>): Promise<number> {
+async function run(
+  command: readonly string[],
+  variables: Readonly<Record<string, string>>,
+  signals: TakenSignals,
+): Promise<number> {
   const [file = "", ...args] = command;
   const child = spawn(file, args, { stdio: "inherit", env: childEnvironment(variables) });
-  const stopForwarding = forwardSignals(child);
+  signals.passTo(child);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   child.once("error", (error: NodeJS.ErrnoException) => reject(startError(file, error)));
   child.once("exit", (code, signal) =>
     resolve(code ?? SIGNAL_EXIT_BASE + (constants.signals[signal ?? "SIGKILL"] ?? 0)),
   );
-  return promise.finally(stopForwarding);
+  return await promise;
 }
 
-function forwardSignals(child: ChildProcess): () => void {
+/** Signals that end neither this process nor are lost: those that came before the command has started wait for it. */
+interface TakenSignals extends Disposable {
+  passTo(child: ChildProcess): void;
+}
+
+function takeSignals(): TakenSignals {
   const onTerminal = process.stdin.isTTY === true || process.stderr.isTTY === true;
-  const forward = (signal: NodeJS.Signals) => {
-    if (!(onTerminal && SENT_BY_TERMINAL.includes(signal))) child.kill(signal);
+  const waiting = new Set<NodeJS.Signals>();
+  let command: ChildProcess | undefined;
+  const take = (signal: NodeJS.Signals) => {
+    if (command === undefined) waiting.add(signal);
+    else if (!(onTerminal && SENT_BY_TERMINAL.includes(signal))) command.kill(signal);
   };
-  for (const signal of FORWARDED) process.on(signal, forward);
-  return () => {
-    for (const signal of FORWARDED) process.off(signal, forward);
+  for (const signal of FORWARDED) process.on(signal, take);
+  return {
+    passTo(child) {
+      command = child;
+      for (const signal of waiting) child.kill(signal);
+    },
+    [Symbol.dispose]() {
+      for (const signal of FORWARDED) process.off(signal, take);
+    },
   };
 }
 

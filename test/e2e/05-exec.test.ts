@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { assertSucceeded } from "./harness/assert-outcome.ts";
 import { type Bench, testOnBench, testWithSops } from "./harness/bench.ts";
+import { eventually } from "./harness/bounded.ts";
 import type { Child } from "./harness/child.ts";
 import { KEY } from "./harness/config.ts";
 import { sopsPath } from "./harness/sops-binary.ts";
@@ -57,6 +58,14 @@ for (const [signal, code] of SIGNALS) {
     assertNothingLeft(bench);
   });
 }
+
+testOnBench("a signal that comes before the command has started ends it too, and leaves nothing", async (bench) => {
+  const child = exec(bench, "sh", "-c", "exec sleep 60");
+  await eventually(10_000, "exec makes its directory", () => readdirSync(bench.path("tmp")).length > 0);
+  child.signal("SIGTERM");
+  assert.equal((await child.ended()).code, 143);
+  assertNothingLeft(bench);
+});
 
 testOnBench("a command that takes SIGTERM its own way ends its own way under exec", async (bench) => {
   const child = exec(
