@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { assertSucceeded } from "./harness/assert-outcome.ts";
-import { type Bench, googleVariables, testWithSops } from "./harness/bench.ts";
+import { type Bench, googleVariables, testWithDirectSops } from "./harness/bench.ts";
 import { KEY } from "./harness/config.ts";
 import { sopsPath } from "./harness/sops-binary.ts";
 
@@ -44,7 +44,7 @@ const PAIRS: readonly (readonly [maker: Way, opener: Way])[] = [
 ];
 
 for (const [maker, opener] of PAIRS) {
-  testWithSops(`a file made through ${maker} is opened through ${opener}`, async (bench) => {
+  testWithDirectSops(`a file made through ${maker} is opened through ${opener}`, async (bench) => {
     const make = await openWay(bench, maker);
     bench.write("secret.yaml", PLAIN);
     assertSucceeded(await make(["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"]));
@@ -56,7 +56,7 @@ for (const [maker, opener] of PAIRS) {
   });
 }
 
-testWithSops("a file made through sops-keyd holds what stock sops would have written", async (bench) => {
+testWithDirectSops("a file made through sops-keyd holds what stock sops would have written", async (bench) => {
   const shapes: unknown[] = [];
   for (const way of ["sops-keyd", "sops alone"] as const) {
     const make = await openWay(bench, way);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { assertSucceeded } from "./harness/assert-outcome.ts";
-import { type Bench, googleVariables, testOnBench, testWithSops } from "./harness/bench.ts";
+import { type Bench, testOnBench, testWithSops } from "./harness/bench.ts";
+import { eventually } from "./harness/bounded.ts";
 import type { Child } from "./harness/child.ts";
 import { KEY } from "./harness/config.ts";
 import { sopsPath } from "./harness/sops-binary.ts";
@@ -16,9 +17,7 @@ function exec(bench: Bench, ...command: readonly string[]): Child {
 
 testWithSops("exec runs sops with a key service of its own", async (bench) => {
   bench.write("secret.yaml", "password: executed\n");
-  assertSucceeded(
-    await bench.sops(undefined, ["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"], googleVariables(bench.emulator)),
-  );
+  assertSucceeded(await exec(bench, sopsPath(), "encrypt", "--gcp-kms", KEY, "-i", "secret.yaml").ended());
   const outcome = assertSucceeded(await exec(bench, sopsPath(), "decrypt", "secret.yaml").ended());
   assert.equal(outcome.stdout, "password: executed\n");
   assert.equal(outcome.stderr, "");
@@ -27,9 +26,7 @@ testWithSops("exec runs sops with a key service of its own", async (bench) => {
 
 testWithSops("exec passes the exit code of a sops that fails on, and its message", async (bench) => {
   bench.write("secret.yaml", "password: executed\n");
-  assertSucceeded(
-    await bench.sops(undefined, ["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"], googleVariables(bench.emulator)),
-  );
+  assertSucceeded(await exec(bench, sopsPath(), "encrypt", "--gcp-kms", KEY, "-i", "secret.yaml").ended());
   bench.emulator.admin.setAccess(KEY, []);
   const outcome = await exec(bench, sopsPath(), "decrypt", "secret.yaml").ended();
   assert.equal(outcome.code, 128);
@@ -61,6 +58,14 @@ for (const [signal, code] of SIGNALS) {
     assertNothingLeft(bench);
   });
 }
+
+testOnBench("a signal that comes before the command has started ends it too, and leaves nothing", async (bench) => {
+  const child = exec(bench, "sh", "-c", "exec sleep 60");
+  await eventually(10_000, "exec makes its directory", () => readdirSync(bench.path("tmp")).length > 0);
+  child.signal("SIGTERM");
+  assert.equal((await child.ended()).code, 143);
+  assertNothingLeft(bench);
+});
 
 testOnBench("a command that takes SIGTERM its own way ends its own way under exec", async (bench) => {
   const child = exec(

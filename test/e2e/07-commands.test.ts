@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { assertSucceeded } from "./harness/assert-outcome.ts";
-import { googleVariables, readReadiness, testOnBench, testWithSops } from "./harness/bench.ts";
+import { googleVariables, readReadiness, testOnBench, testWithDirectSops, testWithSops } from "./harness/bench.ts";
 import { KEY } from "./harness/config.ts";
 
 const COMMANDS = ["serve", "exec", "check", "explain", "emulator", "health", "complete"];
@@ -46,7 +46,7 @@ testOnBench("health exits with 0 while a server serves and with 1 when none does
   assert.ok(gone.stderr.includes(`${keyd.address} is not serving`), gone.stderr);
 });
 
-testWithSops("emulator --json says all that stock sops needs, and ends with SIGTERM", async (bench) => {
+testWithDirectSops("emulator --json says all that stock sops needs, and ends with SIGTERM", async (bench) => {
   const child = bench.startKeyd(["emulator", "--listen", ":0", "--json"]);
   const [line] = await child.waitFor("stdout", /^\{.*\}$/m);
   const { url, files } = JSON.parse(line) as { url: string; files: { serviceAccount: string } };

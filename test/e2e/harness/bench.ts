@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { type Emulator, type EmulatorOptions, startEmulator } from "../../../src/emulator/emulator.ts";
 import { type Child, type Outcome, startChild } from "./child.ts";
 import { type ConfigDocument, configFor } from "./config.ts";
-import { ROOT, skipWithoutSops, sopsPath } from "./sops-binary.ts";
+import { ROOT, skipWithoutDirectSops, skipWithoutSops, sopsPath } from "./sops-binary.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -47,11 +47,11 @@ export interface Bench extends AsyncDisposable {
 
 export type KeyServiceAddress = Pick<Keyd, "address">;
 
-export async function openBench(options: EmulatorOptions = {}): Promise<Bench> {
+export async function openBench(): Promise<Bench> {
   const opened = new AsyncDisposableStack();
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "keyd-e2e-")));
   opened.defer(() => rmSync(directory, { recursive: true, force: true }));
-  const emulator = await startEmulator(options);
+  const emulator = await startEmulator();
   opened.defer(() => emulator.close());
   const home = join(directory, "home");
   const temporary = join(directory, "tmp");
@@ -145,19 +145,28 @@ export async function readReadiness(child: Child): Promise<Pick<Keyd, "addresses
 const TEST_TIMEOUT_MS = 120_000;
 
 /** A test with a bench of its own. */
-export function testOnBench(name: string, body: (bench: Bench) => Promise<void>, options?: EmulatorOptions): void {
-  test(name, { timeout: TEST_TIMEOUT_MS }, () => onBench(body, options));
+export function testOnBench(name: string, body: (bench: Bench) => Promise<void>): void {
+  test(name, { timeout: TEST_TIMEOUT_MS }, () => onBench(body));
 }
 
 /** The same, with the real sops: skipped with the reason where there is none, and failed where CI is set. */
-export function testWithSops(name: string, body: (bench: Bench) => Promise<void>, options?: EmulatorOptions): void {
-  test(name, { timeout: TEST_TIMEOUT_MS, skip: skipWithoutSops }, () => {
+export function testWithSops(name: string, body: (bench: Bench) => Promise<void>): void {
+  testUnless(skipWithoutSops, name, body);
+}
+
+/** The same, with a sops that can ask the emulator itself. */
+export function testWithDirectSops(name: string, body: (bench: Bench) => Promise<void>): void {
+  testUnless(skipWithoutDirectSops, name, body);
+}
+
+function testUnless(skip: string | false, name: string, body: (bench: Bench) => Promise<void>): void {
+  test(name, { timeout: TEST_TIMEOUT_MS, skip }, () => {
     sopsPath();
-    return onBench(body, options);
+    return onBench(body);
   });
 }
 
-async function onBench(body: (bench: Bench) => Promise<void>, options: EmulatorOptions | undefined): Promise<void> {
-  await using bench = await openBench(options);
+async function onBench(body: (bench: Bench) => Promise<void>): Promise<void> {
+  await using bench = await openBench();
   await body(bench);
 }

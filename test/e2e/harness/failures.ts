@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type { FaultEffect } from "../../../src/emulator/faults.ts";
 import { assertSucceeded } from "./assert-outcome.ts";
-import { type Bench, googleVariables, type Keyd } from "./bench.ts";
+import type { Bench, Keyd } from "./bench.ts";
 import { type ConfigDocument, configFor, KEY, SHOP_KEYS } from "./config.ts";
 
 /** Nothing listens on loopback's port 1: a connection is refused at once. */
@@ -55,7 +55,7 @@ export const FAILURES: readonly Failure[] = [
     key: `${KEY}/cryptoKeyVersions/3`,
   },
   {
-    id: "kms-denied",
+    id: "kms-403",
     when: "Cloud KMS does not let our principal use the key",
     status: "FailedPrecondition",
     says: (operation) => [
@@ -188,8 +188,10 @@ export async function arrangeFailure(bench: Bench, failure: Failure): Promise<Ke
   const { key = KEY, arrange } = failure;
   bench.write("plain.yaml", PLAIN);
   bench.write("secret.yaml", PLAIN);
-  const well = googleVariables(bench.emulator);
-  assertSucceeded(await bench.sops(undefined, ["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"], well));
+  const well = await bench.serve();
+  assertSucceeded(await bench.sops(well, ["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"]));
+  well.child.signal("SIGTERM");
+  await well.child.ended();
   const secret = bench.read("secret.yaml").toString("utf8");
   assert.ok(secret.includes(KEY));
   bench.write("secret.yaml", secret.replace(KEY, key));
