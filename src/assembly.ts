@@ -9,7 +9,7 @@ import type { Config, RuleConfig } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
 import { fileError } from "./config/issue.ts";
 import type { Clock } from "./core/clock.ts";
-import { createTokenSources } from "./credentials/create.ts";
+import { createTokenSources, type TokenSources, type TokenSourcesOptions } from "./credentials/create.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
 import type { KmsClient } from "./kms/kms-client.ts";
 import { createRestKmsClient } from "./kms/rest-client.ts";
@@ -18,6 +18,8 @@ import { createRouter } from "./routing/router.ts";
 /** What a config is made into. It holds connections and tokens until it is closed. */
 export interface Assembly {
   readonly gcpKms: KeyBackend<GcpKmsKey>;
+  /** Whose tokens the rules use, by name. */
+  readonly tokenSources: TokenSources;
   /** Ends the connections; calls in flight on them fail. */
   close(): Promise<void>;
 }
@@ -36,9 +38,9 @@ export interface Surroundings {
  *
  * @throws ConfigError where `google.caFile` cannot be read
  */
-export function assemble(config: Config, surroundings: Surroundings): Assembly {
+export function assemble(config: Config, surroundings: Surroundings, tokenOptions: TokenSourcesOptions = {}): Assembly {
   const { clock, environment, warn } = surroundings;
-  const tokenSources = createTokenSources(config, environment, clock, warn);
+  const tokenSources = createTokenSources(config, environment, clock, warn, tokenOptions);
   const router = createRouter(config.rules);
   const ca = readTrustedCertificates(config.google.caFile);
   const pools: Pool[] = [];
@@ -55,6 +57,7 @@ export function assemble(config: Config, surroundings: Surroundings): Assembly {
     routes.set(rule, { rule, tokens: tokenSources.holderFor(rule.tokenSource), kms: createKmsClient(rule) });
   }
   return {
+    tokenSources,
     gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
       const decision = decideRequest(router, { key, operation, caller, listenerIsLocal });
       if (!decision.allowed) throw decision.error;

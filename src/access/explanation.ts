@@ -73,13 +73,14 @@ export function explainRequest(
   return { ...outcome, ...base, ...describeRule(config, decision.rule), trail };
 }
 
-interface Origin {
+/** Where a request is taken to come from that has only a caller's name. */
+export interface Origin {
   readonly caller: Caller;
   readonly isLocal: boolean;
   readonly notes: readonly string[];
 }
 
-function findOrigin(config: Config, name: string | undefined): Origin {
+export function findOrigin(config: Config, name: string | undefined): Origin {
   const listener = config.listeners.find((each) => each.caller === name);
   if (listener !== undefined) {
     const address = renderAddress(listener);

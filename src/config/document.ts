@@ -129,6 +129,7 @@ export interface PartialShape {
   readonly listeners: readonly (ListenerShape | undefined)[];
   readonly tokenSources: ReadonlyMap<string, TokenSourceShape | undefined>;
   readonly rules: readonly (RuleShape | undefined)[];
+  readonly google: GoogleShape | undefined;
   /** Names that listeners give to their callers, also those of listeners that were refused. */
   readonly callers: ReadonlySet<string>;
 }

@@ -28,6 +28,8 @@ export interface TokenSourcesOptions {
   /** From 0 up to 1, as `Math.random`. */
   readonly random?: () => number;
   readonly onRefresh?: (report: RefreshReport) => void;
+  /** A refresh that takes longer has failed; the refresher's own bound unless given. */
+  readonly timeoutMs?: number;
 }
 
 /** One refresher a named source and scope, shared by every rule, or every impersonation, that names it. */

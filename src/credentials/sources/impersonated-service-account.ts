@@ -1,5 +1,5 @@
 import { Secret } from "../../core/secret.ts";
-import type { CredentialDocument } from "../credential-document.ts";
+import { type CredentialDocument, requireUniverse } from "../credential-document.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
 import { IAM_SCOPE, type Token, type TokenHolder, type TokenSource } from "../token.ts";
 import { parseObject, type Refusal, type RefusalContext, toRefusalError, uselessAnswer } from "../token-errors.ts";
@@ -58,6 +58,10 @@ export function createImpersonatedFileMint(mintInner: MintToken): MintToken {
     const inner = document.document("source_credentials");
     if (inner.type === "impersonated_service_account") {
       throw document.fault("source_credentials", "is itself impersonated; name the accounts between as delegates");
+    }
+    // Where the file says nothing, what stands inside of it speaks for both.
+    if (document.optionalText("universe_domain") !== undefined) {
+      requireUniverse(document, context.google.universeDomain);
     }
     const target = parseTarget(document, context);
     const token = await mintInner(source, inner, { ...context, scope: IAM_SCOPE }, signal);
