@@ -32,7 +32,7 @@ export function createEndpointPolicy(google: GoogleConfig): EndpointPolicy {
   const configured = new Set(
     [endpoints.oauth2, endpoints.sts, endpoints.iamCredentials].map((endpoint) => new URL(endpoint).origin),
   );
-  const services = wellKnownServices(universeDomain);
+  const services = wellKnownServices(google);
   return (url, what) => {
     const target = rewrite(url, services, google);
     const refused = findFault(target, configured.has(target.origin), universeDomain);
@@ -57,12 +57,15 @@ function rewrite(url: URL, services: ReadonlyMap<string, Service>, google: Googl
   return new URL(`${google.endpoints[service]}${url.pathname}${url.search}`);
 }
 
-function wellKnownServices(universeDomain: string): ReadonlyMap<string, Service> {
+function wellKnownServices({ universeDomain, endpoints }: GoogleConfig): ReadonlyMap<string, Service> {
   const services = new Map<string, Service>();
   for (const domain of [DEFAULT_UNIVERSE, universeDomain]) {
     services.set(`https://oauth2.${domain}`, "oauth2");
     services.set(`https://sts.${domain}`, "sts");
     services.set(`https://iamcredentials.${domain}`, "iamCredentials");
+    // Client certificates are asked for at this host alone, so that it is replaced only where the other one is.
+    const isElsewhere = endpoints.sts !== `https://sts.${universeDomain}`;
+    if (isElsewhere) services.set(`https://sts.mtls.${domain}`, "sts");
   }
   return services;
 }
@@ -84,7 +87,8 @@ function findClearTextFault(host: string, isConfigured: boolean): string | undef
   return isLoopbackHost(host) ? undefined : "plain http is for loopback addresses only";
 }
 
-function isLoopbackHost(host: string): boolean {
+/** Without brackets. */
+export function isLoopbackHost(host: string): boolean {
   if (host === "localhost") return true;
   return isIP(host) !== 0 && LOOPBACK.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
 }
