@@ -24,12 +24,7 @@ export async function runExecutable(run: ExecutableRun, signal: AbortSignal): Pr
   const { command, environment, timeoutMs, clock } = run;
   const [path, ...args] = command;
   using deadline = createDeadline(clock, timeoutMs, "time limit", signal);
-  const child = spawn(path, args, {
-    env: environment,
-    stdio: ["ignore", "pipe", "ignore"],
-    // A process group of its own, so that what it started ends with it.
-    detached: true,
-  });
+  const child = start(path, args, environment);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const onAbort = () => reject(signal.aborted ? signal.reason : tookTooLong(path, timeoutMs));
   deadline.signal.addEventListener("abort", onAbort, { once: true });
@@ -40,8 +35,18 @@ export async function runExecutable(run: ExecutableRun, signal: AbortSignal): Pr
   });
   try {
     return await promise;
-  } finally {
+  } catch (error) {
     killGroup(child);
+    throw error;
+  }
+}
+
+function start(path: string, args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
+  try {
+    // A process group of its own, so that what it started ends with it.
+    return spawn(path, args, { env, stdio: ["ignore", "pipe", "ignore"], detached: true });
+  } catch (cause) {
+    throw cannotRun(path, cause);
   }
 }
 
@@ -72,8 +77,9 @@ function killGroup({ pid, stdout }: ChildProcess): void {
   }
 }
 
-function cannotRun(path: string, cause: Error): KeyServiceError {
-  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "no further reason";
+function cannotRun(path: string, cause: unknown): KeyServiceError {
+  const code =
+    cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "no further reason";
   return unusable(`executable ${path} cannot be run (${code})`, cause);
 }
 
