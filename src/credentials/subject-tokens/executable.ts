@@ -16,6 +16,8 @@ interface Executable {
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MIN_TIMEOUT_MS = 5000;
 const MAX_TIMEOUT_MS = 120_000;
+/** Below the ten seconds that a refresh has, so that the error can name the executable. */
+const LONGEST_RUN_MS = 9000;
 const PREFIX = "GOOGLE_EXTERNAL_ACCOUNT";
 
 /**
@@ -36,7 +38,7 @@ export function parseExecutableOrigin(origin: CredentialFields, allowExecutable:
       {
         command: executable.command,
         environment: createEnvironment(executable, purpose, context),
-        timeoutMs: executable.timeoutMs,
+        timeoutMs: Math.min(executable.timeoutMs, LONGEST_RUN_MS),
         maxOutputBytes: MAX_CREDENTIAL_BYTES,
         clock: context.clock,
       },

@@ -17,8 +17,8 @@ export interface ExecutableRun {
  * What an executable prints. Its standard error output goes nowhere: it may hold anything. When the time is over, or the
  * signal fires, it is killed with all that it started, and waited for no longer.
  *
- * @throws KeyServiceError `credential_rejected` where it cannot be run or prints too much, `credential_unavailable`
- * where it fails or takes too long, or the signal's reason
+ * @throws KeyServiceError `credential_rejected` where it cannot be run, prints too much or takes too long,
+ * `credential_unavailable` where it fails, or the signal's reason
  */
 export async function runExecutable(run: ExecutableRun, signal: AbortSignal): Promise<string> {
   const { command, environment, timeoutMs, clock } = run;
@@ -92,9 +92,10 @@ function failed(path: string, { exitCode, signalCode }: ChildProcess): KeyServic
 }
 
 function tookTooLong(path: string, timeoutMs: number): KeyServiceError {
-  return new KeyServiceError("credential_unavailable", {
+  // Not tried again at once: what hangs would hang again, and hold up whoever waits.
+  return new KeyServiceError("credential_rejected", {
     problem: `executable ${path} did not end within ${timeoutMs / 1000} seconds`,
-    remedy: "see what it waits for; timeout_millis in the credential file is its limit",
+    remedy: "see what it waits for: it must end within timeout_millis of the credential file, and within a refresh",
   });
 }
 
