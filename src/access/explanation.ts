@@ -144,6 +144,7 @@ function describeOrigin(source: TokenSourceConfig, config: Config): string {
     case "service_account":
       return `${describeLocation(source.credential)}, grant ${source.grant}`;
     case "authorized_user":
+    case "external_account":
       return describeLocation(source.credential);
     case "impersonated_service_account":
       return describeImpersonation(source, config);

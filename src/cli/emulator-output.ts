@@ -76,6 +76,9 @@ function credentialLines({ files, principals }: Emulator): string[] {
     [files.impersonatedByUser, principals.impersonated],
     [files.externalAccount, principals.federated],
     [files.externalAccountImpersonating, principals.impersonated],
+    [files.externalAccountUrl, principals.federated],
+    [files.externalAccountExecutable, principals.federated],
+    [files.externalAccountAws, principals.aws],
     [files.accessToken, principals.serviceAccount],
   ];
   const names = rows.map(([path, principal]) => [path.slice(files.directory.length + 1), principal] as const);

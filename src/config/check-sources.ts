@@ -21,6 +21,7 @@ function* checkSource(source: TokenSourceShape, path: KeyPath, config: PartialSh
     case "access_token":
     case "service_account":
     case "authorized_user":
+    case "external_account":
       yield* checkLocation(source, path);
       return;
     case "impersonated_service_account":

@@ -40,6 +40,15 @@ export interface AuthorizedUserShape extends LocationShape {
   readonly type: "authorized_user";
 }
 
+export interface ExternalAccountShape extends LocationShape {
+  readonly type: "external_account";
+  readonly delegates?: readonly string[] | undefined;
+  /** Milliseconds. */
+  readonly lifetime?: number | undefined;
+  readonly allowExecutable: boolean;
+  readonly subjectTokenHosts?: readonly string[] | undefined;
+}
+
 /** Either `source` and `target`, or a credential file. */
 export interface ImpersonatedShape extends LocationShape {
   readonly type: "impersonated_service_account";
@@ -65,6 +74,7 @@ export type TokenSourceShape =
   | AccessTokenShape
   | ServiceAccountShape
   | AuthorizedUserShape
+  | ExternalAccountShape
   | ImpersonatedShape
   | MetadataShape
   | DefaultShape;

@@ -13,6 +13,7 @@ import { createAccessTokenSource } from "./sources/access-token.ts";
 import { mintAuthorizedUser } from "./sources/authorized-user.ts";
 import { createCredentialSource } from "./sources/credential.ts";
 import { createDefaultSource } from "./sources/default.ts";
+import { createExternalAccountMint } from "./sources/external-account.ts";
 import { createImpersonatedFileMint, createImpersonatedSource } from "./sources/impersonated-service-account.ts";
 import { createMetadataSource } from "./sources/metadata.ts";
 import { mintByOauthGrant, mintSelfSigned } from "./sources/service-account.ts";
@@ -107,6 +108,8 @@ function createSource(
     }
     case "authorized_user":
       return fromCredential(config.credential, config.type, mintAuthorizedUser);
+    case "external_account":
+      return fromCredential(config.credential, config.type, createExternalAccountMint(config));
     case "impersonated_service_account":
       return "source" in config
         ? createImpersonatedSource(name, holderOf(config.source), config, context)

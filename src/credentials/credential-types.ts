@@ -1,6 +1,7 @@
 import { KeyServiceError } from "../core/errors.ts";
 import type { MintToken } from "./source-context.ts";
 import { mintAuthorizedUser } from "./sources/authorized-user.ts";
+import { createExternalAccountMint, UNTRUSTED } from "./sources/external-account.ts";
 import { createImpersonatedFileMint } from "./sources/impersonated-service-account.ts";
 import { mintSelfSigned } from "./sources/service-account.ts";
 
@@ -19,6 +20,7 @@ export const mintAnyCredential: MintToken = async (source, document, context, si
 const MINTS: ReadonlyMap<string, MintToken> = new Map([
   ["service_account", mintSelfSigned],
   ["authorized_user", mintAuthorizedUser],
+  ["external_account", createExternalAccountMint(UNTRUSTED)],
   ["impersonated_service_account", createImpersonatedFileMint(mintAnyCredential)],
 ]);
 

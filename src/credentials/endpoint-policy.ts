@@ -49,7 +49,7 @@ export function createEndpointPolicy(google: GoogleConfig): EndpointPolicy {
   const configured = new Set(
     [endpoints.oauth2, endpoints.sts, endpoints.iamCredentials].map((endpoint) => new URL(endpoint).origin),
   );
-  const services = wellKnownServices(universeDomain);
+  const services = wellKnownServices(google);
   return (url, what) => {
     const target = rewrite(url, services, google);
     const refused = findFault(target, configured.has(target.origin), universeDomain);
@@ -74,15 +74,19 @@ function rewrite(url: URL, services: ReadonlyMap<string, Service>, google: Googl
   return new URL(`${google.endpoints[service]}${url.pathname}${url.search}`);
 }
 
-function wellKnownServices(universeDomain: string): ReadonlyMap<string, Service> {
-  return new Map<string, Service>([
-    // google-auth-library has this host built in whatever the universe; the other two it takes from the credential,
+function wellKnownServices({ universeDomain, endpoints }: GoogleConfig): ReadonlyMap<string, Service> {
+  const services = new Map<string, Service>([
+    // google-auth-library has this host built in whatever the universe; the others it takes from the credential,
     // where those of another universe are a contradiction to be told of.
     [`https://oauth2.${DEFAULT_UNIVERSE}`, "oauth2"],
     [`https://oauth2.${universeDomain}`, "oauth2"],
     [`https://sts.${universeDomain}`, "sts"],
     [`https://iamcredentials.${universeDomain}`, "iamCredentials"],
   ]);
+  // Client certificates are asked for at this host alone, so that it is replaced only where the other one is.
+  const isElsewhere = endpoints.sts !== `https://sts.${universeDomain}`;
+  if (isElsewhere) services.set(`https://sts.mtls.${universeDomain}`, "sts");
+  return services;
 }
 
 function shorten(host: string): string {
@@ -118,7 +122,8 @@ function findClearTextFault(host: string, isConfigured: boolean): string | undef
   return isLoopbackHost(host) ? undefined : "plain http is for loopback addresses only";
 }
 
-function isLoopbackHost(host: string): boolean {
+/** Without brackets. */
+export function isLoopbackHost(host: string): boolean {
   if (host === "localhost") return true;
   return isIP(host) !== 0 && LOOPBACK.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
 }

@@ -3,12 +3,21 @@ import { getCACertificates } from "node:tls";
 import type { Agent } from "undici";
 import { abortReason } from "../core/deadline.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
 
 export interface TokenRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Shown to a server that asks for one; such a request has a connection of its own. */
+  readonly clientCertificate?: ClientCertificate;
+}
+
+/** PEM. */
+export interface ClientCertificate {
+  readonly certificate: string;
+  readonly privateKey: Secret;
 }
 
 export interface TokenResponse {
@@ -55,7 +64,8 @@ export function createTokenRequests(caFile: string | undefined): SendTokenReques
   const send = async (request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> => {
     if (signal.aborted) throw abortReason(signal);
     try {
-      return await exchange(await getAgent(), request, signal);
+      if (request.clientCertificate === undefined) return await exchange(await getAgent(), request, signal);
+      return await exchangeWithCertificate(caFile, request.clientCertificate, request, signal);
     } catch (error) {
       throw toTransportError(error, request.url, signal);
     }
@@ -66,14 +76,33 @@ export function createTokenRequests(caFile: string | undefined): SendTokenReques
   return Object.assign(send, { prepare });
 }
 
-async function createAgent(caFile: string | undefined): Promise<Agent> {
+/** A rotated certificate must not meet a connection that the one before opened. */
+async function exchangeWithCertificate(
+  caFile: string | undefined,
+  certificate: ClientCertificate,
+  request: TokenRequest,
+  signal: AbortSignal,
+): Promise<TokenResponse> {
+  const agent = await createAgent(caFile, certificate);
+  try {
+    return await exchange(agent, request, signal);
+  } finally {
+    await agent.destroy();
+  }
+}
+
+async function createAgent(caFile: string | undefined, client?: ClientCertificate): Promise<Agent> {
   // Imported when the first token is fetched: it costs as much as the rest of the start.
   const [undici, ca] = await Promise.all([import("undici"), readCa(caFile)]);
   return new undici.Agent({
     connections: MAX_CONNECTIONS_PER_ENDPOINT,
     headersTimeout: SILENCE_TIMEOUT_MS,
     bodyTimeout: SILENCE_TIMEOUT_MS,
-    connect: { timeout: CONNECT_TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
+    connect: {
+      timeout: CONNECT_TIMEOUT_MS,
+      ...(ca === undefined ? {} : { ca }),
+      ...(client === undefined ? {} : { cert: client.certificate, key: client.privateKey.reveal() }),
+    },
   });
 }
 

@@ -18,6 +18,13 @@ export interface EmulatorCredentialFiles {
   readonly externalAccount: string;
   /** With impersonation of the target account on top. */
   readonly externalAccountImpersonating: string;
+  /** With subject tokens from the emulator's own URL, which wants a header. */
+  readonly externalAccountUrl: string;
+  /** With subject tokens from a command that prints `executableResponse`. */
+  readonly externalAccountExecutable: string;
+  /** With the emulator's AWS metadata service (IMDSv2). */
+  readonly externalAccountAws: string;
+  readonly executableResponse: string;
   readonly subjectToken: string;
   readonly accessToken: string;
 }
@@ -32,6 +39,10 @@ const NAMES: Readonly<Record<FileName, string>> = {
   impersonatedByUser: "impersonated-by-user.json",
   externalAccount: "external-account.json",
   externalAccountImpersonating: "external-account-impersonating.json",
+  externalAccountUrl: "external-account-url.json",
+  externalAccountExecutable: "external-account-executable.json",
+  externalAccountAws: "external-account-aws.json",
+  executableResponse: "executable-response.json",
   subjectToken: "subject-token.jwt",
   accessToken: "access-token.txt",
 };

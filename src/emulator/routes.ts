@@ -11,7 +11,9 @@ export type Endpoint =
   | "sts.token"
   | "iam.generateAccessToken"
   | "metadata.token"
-  | "metadata.other";
+  | "metadata.other"
+  | "workload.subjectToken"
+  | "aws.imds";
 
 export interface EmulatorRequest {
   readonly method: string;
