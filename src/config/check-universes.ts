@@ -65,6 +65,7 @@ function isBound(source: TokenSourceShape | undefined): boolean {
     case "authorized_user":
     case "impersonated_service_account":
     case "metadata":
+    case "external_account":
       return true;
   }
 }
