@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Clock } from "../../core/clock.ts";
-import { createDeadline } from "../../core/deadline.ts";
+import { abortReason, createDeadline } from "../../core/deadline.ts";
 import { KeyServiceError } from "../../core/errors.ts";
 
 export interface ExecutableRun {
@@ -22,11 +22,12 @@ export interface ExecutableRun {
  */
 export async function runExecutable(run: ExecutableRun, signal: AbortSignal): Promise<string> {
   const { command, environment, timeoutMs, clock } = run;
+  if (signal.aborted) throw abortReason(signal);
   const [path, ...args] = command;
   using deadline = createDeadline(clock, timeoutMs, "time limit", signal);
   const child = start(path, args, environment);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const onAbort = () => reject(signal.aborted ? signal.reason : tookTooLong(path, timeoutMs));
+  const onAbort = () => reject(signal.aborted ? abortReason(signal) : tookTooLong(path, timeoutMs));
   deadline.signal.addEventListener("abort", onAbort, { once: true });
   if (deadline.signal.aborted) onAbort();
   child.once("error", (cause) => reject(cannotRun(path, cause)));
