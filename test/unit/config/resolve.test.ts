@@ -43,6 +43,8 @@ tokenSources:
   env: { type: access_token, env: TOKEN }
   key: { type: service_account, file: /k.json, grant: oauth }
   user: { type: authorized_user, file: u.json }
+  federated: { type: external_account, file: f.json }
+  trusted: { type: external_account, env: FEDERATED, delegates: [c@p.iam.gserviceaccount.com], lifetime: 10m, allowExecutable: true, subjectTokenHosts: ["*.example.com", ci.example.org] }
   low: { type: impersonated_service_account, source: key, target: a@p.iam.gserviceaccount.com }
   high: { type: impersonated_service_account, source: low, target: b@p.iam.gserviceaccount.com, delegates: [c@p.iam.gserviceaccount.com], lifetime: 10m }
   written: { type: impersonated_service_account, env: JSON }
@@ -55,6 +57,22 @@ tokenSources:
     env: { type: "access_token", token: { kind: "env", variable: "TOKEN" } },
     key: { type: "service_account", credential: { kind: "file", path: "/k.json" }, grant: "oauth" },
     user: { type: "authorized_user", credential: { kind: "file", path: "/etc/sops-keyd/u.json" } },
+    federated: {
+      type: "external_account",
+      credential: { kind: "file", path: "/etc/sops-keyd/f.json" },
+      delegates: [],
+      lifetimeMs: undefined,
+      allowExecutable: false,
+      subjectTokenHosts: [],
+    },
+    trusted: {
+      type: "external_account",
+      credential: { kind: "env", variable: "FEDERATED" },
+      delegates: ["c@p.iam.gserviceaccount.com"],
+      lifetimeMs: 600_000,
+      allowExecutable: true,
+      subjectTokenHosts: ["*.example.com", "ci.example.org"],
+    },
     low: { type, source: "key", target: "a@p.iam.gserviceaccount.com", delegates: [], lifetimeMs: 3_600_000 },
     high: {
       type,

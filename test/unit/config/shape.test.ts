@@ -95,6 +95,14 @@ const single: readonly (readonly [what: string, text: string, expected: string])
     "version: 1\ntokenSources: { a: b }",
     "2:20: tokenSources.a: expected a mapping with a type (key: value lines)",
   ],
+  ...["https://ci.example.com", "*", "*.com", "ci.example.com:443", "CI.example.com"].map(
+    (host) =>
+      [
+        `a host for subject tokens of the form ${host}`,
+        `version: 1\ntokenSources: { a: { type: external_account, file: f, subjectTokenHosts: ["${host}"] } }`,
+        "2:75: tokenSources.a.subjectTokenHosts[0]: expected the name of a host such as example.com or *.example.com",
+      ] as const,
+  ),
   [
     "a missing type",
     "version: 1\ntokenSources: { a: {} }",

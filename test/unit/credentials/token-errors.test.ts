@@ -35,6 +35,11 @@ const HINTS = [
   ["Invalid JWT Signature.", /the key was deleted/],
   ["Invalid grant: account not found", /exists and is enabled/],
   ["Token has been expired or revoked.", /gcloud auth application-default login/],
+  ["ID Token issued at 1700000000 is stale to sign-in.", /renews it/],
+  ["The audience in ID Token [x] does not match the expected audience y.", /issued for the audience/],
+  ["The issuer in ID Token https://x does not match the expected ones: https://y", /issuer and its keys/],
+  ["Error connecting to the given credential's issuer.", /issuer and its keys/],
+  ["The given credential is rejected by the attribute condition.", /attribute condition/],
   ["reauth related error (invalid_rapt)", /gcloud auth application-default login/],
 ] as const;
 
