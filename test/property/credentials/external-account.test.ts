@@ -42,6 +42,8 @@ const URLS = [
 const odd = fc.oneof(fc.constantFrom(null, "", 0, true, [], {}, CANARY), fc.string(), fc.constantFrom(...URLS));
 const maybe = (right: unknown) => fc.oneof({ weight: 9, arbitrary: fc.constant(right) }, { weight: 1, arbitrary: odd });
 const url = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...URLS) }, { weight: 1, arbitrary: odd });
+/** Errors show paths, so the canary is none. */
+const path = fc.constantFrom("/nonexistent/token", "nonexistent", "/dev/zero", "/", 0, true, {});
 const VERIFICATION = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
 const IMDS = "http://169.254.169.254/latest";
 
@@ -72,7 +74,7 @@ const federated = fc.oneof(
     ...mtls,
     credential_source: fc.record({ certificate: maybe({ certificate_config_location: "/nonexistent/config.json" }) }),
   }),
-  fc.record({ ...jwt, credential_source: fc.record({ file: maybe("/nonexistent/token") }) }),
+  fc.record({ ...jwt, credential_source: fc.record({ file: path }) }),
 );
 const sometimes = (field: fc.Arbitrary<unknown>) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: field });
