@@ -64,6 +64,16 @@ async function identities(bench: Bench): Promise<readonly Identity[]> {
       sources: { "impersonated-file": { type: "impersonated_service_account", file: files.impersonatedByUser } },
     },
     {
+      name: "federated",
+      principal: principals.federated,
+      sources: { federated: { type: "external_account", file: files.externalAccount } },
+    },
+    {
+      name: "federated-aws",
+      principal: principals.aws,
+      sources: { "federated-aws": { type: "external_account", file: files.externalAccountAws } },
+    },
+    {
       name: "machine",
       principal: principals.metadata,
       sources: { machine: { type: "metadata" } },

@@ -35,6 +35,11 @@ function writeSources(bench: Bench): { sources: Record<string, object>; own: rea
     },
     brought: { type: "impersonated_service_account", file: files.impersonatedByUser },
     machine: { type: "metadata" },
+    federated: { type: "external_account", file: files.externalAccount },
+    "federated-url": { type: "external_account", file: files.externalAccountUrl },
+    "federated-executable": { type: "external_account", file: files.externalAccountExecutable, allowExecutable: true },
+    "federated-aws": { type: "external_account", file: files.externalAccountAws },
+    "federated-on": { type: "external_account", file: files.externalAccountImpersonating },
     opaque: { type: "access_token", file: files.accessToken },
     "of-variable": { type: "service_account", env: "CANARY_KEY" },
     "no-json": { type: "service_account", file: write("no-json.json", "{ canary-in-what-is-not-json") },
@@ -72,14 +77,16 @@ const OWN_VALUES = [
 
 const BODY = { error: "invalid_grant", error_description: ECHO, [ECHO]: ECHO };
 const TROUBLES: readonly FaultSpec[] = [
-  ...(["oauth.token", "iam.generateAccessToken", "metadata.token"] as const).flatMap((endpoint): FaultSpec[] => [
-    { endpoint, kind: "status", code: 400, body: BODY },
-    { endpoint, kind: "status", code: 503, body: BODY },
-    { endpoint, kind: "truncate" },
-    { endpoint, kind: "corrupt" },
-    { endpoint, kind: "empty" },
-    { endpoint, kind: "html" },
-  ]),
+  ...(["oauth.token", "sts.token", "iam.generateAccessToken", "metadata.token"] as const).flatMap(
+    (endpoint): FaultSpec[] => [
+      { endpoint, kind: "status", code: 400, body: BODY },
+      { endpoint, kind: "status", code: 503, body: BODY },
+      { endpoint, kind: "truncate" },
+      { endpoint, kind: "corrupt" },
+      { endpoint, kind: "empty" },
+      { endpoint, kind: "html" },
+    ],
+  ),
   { endpoint: "kms.decrypt", kind: "status", code: 401, body: BODY },
   { endpoint: "kms.decrypt", kind: "status", code: 500, body: BODY },
   { endpoint: "kms.decrypt", kind: "corrupt" },
@@ -131,7 +138,7 @@ testOnBench(
     const keyd = await bench.serve(config, ["--log-level", "debug"], loud);
     const client = createKeyClient(keyd.address);
     wire.push(...(await useAll(client, names, sealed)));
-    assert.equal(sealed.size, 8, "the sources that work do");
+    assert.equal(sealed.size, 13, "the sources that work do");
     assert.equal(wire.length, names.length - sealed.size, "and the others fail");
     for (const trouble of TROUBLES) {
       const id = bench.emulator.admin.addFault(trouble);

@@ -11,12 +11,20 @@ export interface Canary {
 /** Any token of the emulator, any JWT, and any part of a PEM file, whoever made them. */
 const SHAPES: readonly (readonly [string, RegExp])[] = [
   ["a token of the emulator", /emulated\.[a-z]+\.[A-Za-z0-9_-]{20,}/],
+  ["a secret of an emulated AWS machine", /emulated-(?:aws|session|imds)\.[A-Za-z0-9_-]{8,}/],
   ["a JWT", /eyJ[A-Za-z0-9_-]{15,}\.[A-Za-z0-9_-]{15,}/],
   ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY/],
 ];
 /** A shorter value may stand somewhere by chance. */
 const MIN_LENGTH = 12;
-const SECRET_FIELDS = new Set(["private_key", "refresh_token", "client_secret", "private_key_id"]);
+const SECRET_FIELDS = new Set([
+  "private_key",
+  "refresh_token",
+  "client_secret",
+  "private_key_id",
+  "authorization",
+  "id_token",
+]);
 
 /** Every secret of a credential file; of a key, its single lines. */
 export function canariesOf(path: string): readonly Canary[] {
@@ -42,7 +50,9 @@ function parse(text: string): object | undefined {
 function secretsIn(document: object, path: string): readonly Canary[] {
   return Object.entries(document).flatMap(([key, value]: [string, unknown]) => {
     if (typeof value === "object" && value !== null) return secretsIn(value, path);
-    return SECRET_FIELDS.has(key) && typeof value === "string" ? [{ name: `${key} of ${path}`, value }] : [];
+    return SECRET_FIELDS.has(key.toLowerCase()) && typeof value === "string"
+      ? [{ name: `${key} of ${path}`, value }]
+      : [];
   });
 }
 
