@@ -63,7 +63,6 @@ function isBound(source: TokenSourceShape | undefined): boolean {
     case "default":
     case "service_account":
     case "authorized_user":
-    case "external_account":
     case "impersonated_service_account":
     case "metadata":
     case "external_account":
