@@ -17,7 +17,7 @@ export function createChain(name: string, members: readonly TokenHolder[]): Toke
     async getToken(signal) {
       const passedOver: KeyServiceError[] = [];
       for (const [index, member] of members.entries()) {
-        const token = await offer(member, signal);
+        const token = await offer(member, signal, () => describePassedOver(members, passedOver));
         if (!(token instanceof KeyServiceError)) return tell(token, index, members, passedOver);
         passedOver.push(token);
       }
@@ -29,14 +29,31 @@ export function createChain(name: string, members: readonly TokenHolder[]): Toke
   };
 }
 
-/** The member's token, or why it has none to offer. */
-async function offer(member: TokenHolder, signal: AbortSignal): Promise<HeldToken | KeyServiceError> {
+/**
+ * The member's token, or why it has none to offer.
+ *
+ * @param before what was passed over until here, for the error that ends the chain
+ */
+async function offer(
+  member: TokenHolder,
+  signal: AbortSignal,
+  before: () => readonly string[],
+): Promise<HeldToken | KeyServiceError> {
   try {
     return await member.getToken(signal);
   } catch (error) {
-    if (error instanceof KeyServiceError && error.code === "credential_missing") return error;
-    throw error;
+    if (!(error instanceof KeyServiceError)) throw error;
+    if (error.code === "credential_missing") return error;
+    const reasons = before();
+    // The caller's own reason goes through untouched; a failure says as well why it is this member's.
+    if (reasons.length === 0 || !error.code.startsWith("credential_")) throw error;
+    const problem = `${error.detail.problem} (${reasons.join("; ")})`;
+    throw new KeyServiceError(error.code, { ...error.detail, problem, cause: error });
   }
+}
+
+function describePassedOver(members: readonly TokenHolder[], errors: readonly KeyServiceError[]): readonly string[] {
+  return errors.map((error, at) => `passed over ${members[at]?.name}: ${error.detail.problem}`);
 }
 
 function tell(
@@ -45,7 +62,7 @@ function tell(
   members: readonly TokenHolder[],
   passedOver: readonly KeyServiceError[],
 ): HeldToken {
-  const reasons = passedOver.map((error, at) => `passed over ${members[at]?.name}: ${error.detail.problem}`);
+  const reasons = describePassedOver(members, passedOver);
   return { ...token, generation: token.generation * members.length + index, steps: [...reasons, ...token.steps] };
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { status } from "@grpc/grpc-js";
 import { createKeyClient } from "../fakes/key-client.ts";
 import { assertSucceeded } from "./harness/assert-outcome.ts";
-import { type Bench, type Keyd, testWithSops } from "./harness/bench.ts";
+import { type Bench, type Keyd, reload, testWithSops } from "./harness/bench.ts";
 
 /** One kind of token source, and whom its tokens speak for. */
 interface Identity {
@@ -62,6 +62,16 @@ async function identities(bench: Bench): Promise<readonly Identity[]> {
       name: "impersonated-file",
       principal: principals.impersonated,
       sources: { "impersonated-file": { type: "impersonated_service_account", file: files.impersonatedByUser } },
+    },
+    {
+      name: "federated",
+      principal: principals.federated,
+      sources: { federated: { type: "external_account", file: files.externalAccount } },
+    },
+    {
+      name: "federated-aws",
+      principal: principals.aws,
+      sources: { "federated-aws": { type: "external_account", file: files.externalAccountAws } },
     },
     {
       name: "machine",
@@ -130,8 +140,7 @@ testWithSops("each key refuses all identities but its own", async (bench) => {
     const sealed = await Promise.all(all.map((each) => client.encrypt(keyMessage(each), dataKey)));
     for (let shift = 1; shift < all.length; shift += 1) {
       writeConfig(bench, all, shift);
-      keyd.child.signal("SIGHUP");
-      await keyd.child.waitFor("stderr", new RegExp(`(?:config read again[^]*){${shift}}`));
+      await reload(keyd);
       for (const [index, each] of all.entries()) {
         const other = all[(index + shift) % all.length] ?? each;
         const call = client.decrypt(keyMessage(each), sealed[index] ?? Buffer.alloc(0));

@@ -142,6 +142,13 @@ export async function readReadiness(child: Child): Promise<Pick<Keyd, "addresses
   return { addresses, address };
 }
 
+/** Has a server read its config again; resolves once it has. */
+export async function reload({ child }: Keyd): Promise<void> {
+  const from = child.stderr().length;
+  child.signal("SIGHUP");
+  await child.waitFor("stderr", /config read again/, from);
+}
+
 const TEST_TIMEOUT_MS = 120_000;
 
 /** A test with a bench of its own. */

@@ -22,8 +22,12 @@ export interface Child extends AsyncDisposable {
   /** Writes to its standard input. */
   type(text: string): void;
   signal(signal: NodeJS.Signals): void;
-  /** Resolves with the first match in what it wrote or will write; rejects where it ends before. */
-  waitFor(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray>;
+  /**
+   * Resolves with the first match in what it wrote or will write; rejects where it ends before.
+   *
+   * @param from how much of what it wrote is not looked at: its length of some time before
+   */
+  waitFor(stream: "stdout" | "stderr", pattern: RegExp, from?: number): Promise<RegExpExecArray>;
   /** Resolves when it has ended and its output is closed. */
   ended(timeoutMs?: number): Promise<Outcome>;
 }
@@ -68,10 +72,10 @@ export function startChild(file: string, args: readonly string[], options: Child
   closed.promise.catch(() => alive.delete(child));
   const name = `${file} ${args.join(" ")}`;
 
-  function waitFor(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray> {
+  function waitFor(stream: "stdout" | "stderr", pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
     const watch = () => {
-      const found = pattern.exec(output[stream]);
+      const found = pattern.exec(output[stream].slice(from));
       if (found !== null) resolve(found);
     };
     watchers.add(watch);

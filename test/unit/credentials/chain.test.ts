@@ -56,6 +56,15 @@ for (const code of ["credential_rejected", "credential_unavailable", "internal"]
   });
 }
 
+test("the error that ends a chain tells what was passed over before, and why", async () => {
+  const { chain } = setUp({ a: "credential_missing", b: "credential_rejected", c: "token" });
+  await assert.rejects(chain.getToken(never), (error) => {
+    assert.ok(error instanceof KeyServiceError);
+    assert.match(error.message, /^b is credential_rejected \(passed over a: a is credential_missing\)\n/);
+    return true;
+  });
+});
+
 test("where all are missing, the error tells in order what was tried", async () => {
   const { chain } = setUp({ a: "credential_missing", b: "credential_missing" });
   await assert.rejects(chain.getToken(never), (error) => {
