@@ -12,13 +12,7 @@ const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const UNBUILT_VALUES: Readonly<Record<string, readonly string[]>> = {
-  "tokenSources.*.type": [
-    "external_account",
-    "external_account_authorized_user",
-    "gdch_service_account",
-    "exec",
-    "module",
-  ],
+  "tokenSources.*.type": ["external_account"],
   "rules[].kms.transport": ["grpc"],
 };
 

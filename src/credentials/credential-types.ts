@@ -1,6 +1,7 @@
 import { KeyServiceError } from "../core/errors.ts";
 import type { MintToken } from "./source-context.ts";
 import { mintAuthorizedUser } from "./sources/authorized-user.ts";
+import { mintExternalAccountAuthorizedUser } from "./sources/external-account-authorized-user.ts";
 import { createImpersonatedFileMint } from "./sources/impersonated-service-account.ts";
 import { mintSelfSigned } from "./sources/service-account.ts";
 
@@ -19,6 +20,7 @@ export const mintAnyCredential: MintToken = async (source, document, context, si
 const MINTS: ReadonlyMap<string, MintToken> = new Map([
   ["service_account", mintSelfSigned],
   ["authorized_user", mintAuthorizedUser],
+  ["external_account_authorized_user", mintExternalAccountAuthorizedUser],
   ["impersonated_service_account", createImpersonatedFileMint(mintAnyCredential)],
 ]);
 

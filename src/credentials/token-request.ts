@@ -39,11 +39,12 @@ const MAX_CONNECTIONS_PER_ENDPOINT = 8;
 
 /**
  * @param caFile PEM file with CAs that are trusted besides the system's; read at the first request
+ * @param moreCas PEM texts of CAs that are trusted as well
  */
-export function createTokenRequests(caFile: string | undefined): SendTokenRequest {
+export function createTokenRequests(caFile: string | undefined, moreCas: readonly string[] = []): SendTokenRequest {
   let agent: Promise<Agent> | undefined;
   const getAgent = async (): Promise<Agent> => {
-    agent ??= createAgent(caFile);
+    agent ??= createAgent(caFile, moreCas);
     try {
       return await agent;
     } catch (error) {
@@ -66,9 +67,9 @@ export function createTokenRequests(caFile: string | undefined): SendTokenReques
   return Object.assign(send, { prepare });
 }
 
-async function createAgent(caFile: string | undefined): Promise<Agent> {
+async function createAgent(caFile: string | undefined, moreCas: readonly string[]): Promise<Agent> {
   // Imported when the first token is fetched: it costs as much as the rest of the start.
-  const [undici, ca] = await Promise.all([import("undici"), readCa(caFile)]);
+  const [undici, ca] = await Promise.all([import("undici"), readCa(caFile, moreCas)]);
   return new undici.Agent({
     connections: MAX_CONNECTIONS_PER_ENDPOINT,
     headersTimeout: SILENCE_TIMEOUT_MS,
@@ -77,11 +78,12 @@ async function createAgent(caFile: string | undefined): Promise<Agent> {
   });
 }
 
-async function readCa(caFile: string | undefined): Promise<string[] | undefined> {
-  if (caFile === undefined) return undefined;
+async function readCa(caFile: string | undefined, moreCas: readonly string[]): Promise<string[] | undefined> {
+  if (caFile === undefined && moreCas.length === 0) return undefined;
   try {
+    const configured = caFile === undefined ? [] : [await readFile(caFile, "utf8")];
     // Naming CAs replaces the default ones, so those are named as well.
-    return [...getCACertificates("default"), await readFile(caFile, "utf8")];
+    return [...getCACertificates("default"), ...configured, ...moreCas];
   } catch (cause) {
     throw new KeyServiceError("credential_rejected", {
       problem: `the CA file ${caFile} cannot be read`,
