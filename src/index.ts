@@ -15,6 +15,7 @@ export type { EmbeddedTokenSource } from "./credentials/create.ts";
 export { createRefreshing, type RefreshingOptions, type RefreshReport } from "./credentials/refreshing.ts";
 export type {
   CreateTokenSource,
+  CredentialErrorCode,
   CustomToken,
   CustomTokenSource,
   TokenSourceContext,

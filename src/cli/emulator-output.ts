@@ -76,6 +76,8 @@ function credentialLines({ files, principals }: Emulator): string[] {
     [files.impersonatedByUser, principals.impersonated],
     [files.externalAccount, principals.federated],
     [files.externalAccountImpersonating, principals.impersonated],
+    [files.externalAccountAuthorizedUser, principals.workforceUser],
+    [files.gdchServiceAccount, principals.serviceIdentity],
     [files.accessToken, principals.serviceAccount],
   ];
   const names = rows.map(([path, principal]) => [path.slice(files.directory.length + 1), principal] as const);

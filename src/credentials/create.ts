@@ -13,7 +13,12 @@ import type { MintToken, SourceContext } from "./source-context.ts";
 import { createAccessTokenSource } from "./sources/access-token.ts";
 import { mintAuthorizedUser } from "./sources/authorized-user.ts";
 import { createCredentialSource } from "./sources/credential.ts";
-import { type CustomTokenSource, createCheckedSource, type TokenSourceContext } from "./sources/custom.ts";
+import {
+  type CustomTokenSource,
+  createCheckedSource,
+  createTokenSourceContext,
+  type TokenSourceContext,
+} from "./sources/custom.ts";
 import { createDefaultSource } from "./sources/default.ts";
 import { createExecSource } from "./sources/exec.ts";
 import { mintExternalAccountAuthorizedUser } from "./sources/external-account-authorized-user.ts";
@@ -87,7 +92,11 @@ export function createTokenSources(
     const bare =
       custom === undefined
         ? createSource(name, source, { ...shared, scope }, (base) => build(base, IAM_SCOPE, [...above, name]))
-        : createCheckedSource(name, "the embedded source", custom({ name, scope, clock, warn }));
+        : createCheckedSource(
+            name,
+            "the embedded source",
+            custom(createTokenSourceContext(name, { scope, clock, warn })),
+          );
     const timing = { ...options, clock, ...refreshTimeout(source) };
     const holder = createRefreshing(createRetrying(bare, timing), timing);
     holders[scope].set(name, holder);

@@ -18,6 +18,9 @@ export interface EmulatorCredentialFiles {
   readonly externalAccount: string;
   /** With impersonation of the target account on top. */
   readonly externalAccountImpersonating: string;
+  /** Its refresh token is good for one use; the answer brings the next. */
+  readonly externalAccountAuthorizedUser: string;
+  readonly gdchServiceAccount: string;
   readonly subjectToken: string;
   readonly accessToken: string;
 }
@@ -32,6 +35,8 @@ const NAMES: Readonly<Record<FileName, string>> = {
   impersonatedByUser: "impersonated-by-user.json",
   externalAccount: "external-account.json",
   externalAccountImpersonating: "external-account-impersonating.json",
+  externalAccountAuthorizedUser: "external-account-authorized-user.json",
+  gdchServiceAccount: "gdch-service-account.json",
   subjectToken: "subject-token.jwt",
   accessToken: "access-token.txt",
 };

@@ -6,14 +6,20 @@ import {
   renderExternalAccount,
   renderImpersonated,
   renderServiceAccountKey,
+  renderServiceIdentityKey,
+  renderWorkforceLogin,
+  workforcePrincipal,
 } from "./credential-json.ts";
 import {
   addGeneratedIssuer,
+  addServiceIdentity,
   addUser,
+  addWorkforceLogin,
   emailOf,
   ensureServiceAccount,
   generateServiceAccountKey,
   type Identities,
+  serviceIdentityPrincipal,
 } from "./identities.ts";
 import { CLOUD_PLATFORM_SCOPE, type TokenRegistry } from "./token-registry.ts";
 
@@ -27,11 +33,16 @@ export interface EmulatorPrincipals {
   readonly impersonated: string;
   /** `principal://…` */
   readonly federated: string;
+  /** `principal://…` of a workforce pool */
+  readonly workforceUser: string;
+  /** `system:serviceaccount:…` */
+  readonly serviceIdentity: string;
   /** The metadata server's `default`. */
   readonly metadata: string;
 }
 
 const SUBJECT = "emulated-workload";
+const SERVICE_IDENTITY = "emulated-identity";
 
 export const PRINCIPALS: EmulatorPrincipals = {
   serviceAccount: emailOf("first"),
@@ -39,6 +50,8 @@ export const PRINCIPALS: EmulatorPrincipals = {
   user: "developer@example.com",
   impersonated: emailOf("target"),
   federated: federatedPrincipal(SUBJECT),
+  workforceUser: workforcePrincipal("emulated-employee"),
+  serviceIdentity: serviceIdentityPrincipal(SERVICE_IDENTITY),
   metadata: emailOf("machine"),
 };
 
@@ -60,9 +73,11 @@ export async function populate({ url, directory, identities, tokens, issuer }: P
   ensureServiceAccount(identities, PRINCIPALS.impersonated);
   ensureServiceAccount(identities, PRINCIPALS.metadata);
   const user = renderAuthorizedUser(addUser(identities, PRINCIPALS.user), url);
-  const [firstKey, secondKey] = await Promise.all([
+  const login = addWorkforceLogin(identities, PRINCIPALS.workforceUser);
+  const [firstKey, secondKey, identityKey] = await Promise.all([
     generateServiceAccountKey(identities, PRINCIPALS.serviceAccount),
     generateServiceAccountKey(identities, PRINCIPALS.secondServiceAccount),
+    addServiceIdentity(identities, SERVICE_IDENTITY),
     addGeneratedIssuer(identities, issuer),
   ]);
   const first = renderServiceAccountKey(firstKey, url);
@@ -75,6 +90,8 @@ export async function populate({ url, directory, identities, tokens, issuer }: P
     directory.write("impersonatedByUser", renderImpersonated(PRINCIPALS.impersonated, user, url)),
     directory.write("externalAccount", renderExternalAccount(subjectToken, url)),
     directory.write("externalAccountImpersonating", renderExternalAccount(subjectToken, url, PRINCIPALS.impersonated)),
+    directory.write("externalAccountAuthorizedUser", renderWorkforceLogin(login, url)),
+    directory.write("gdchServiceAccount", renderServiceIdentityKey(identityKey, url)),
     writeAccessToken(directory, tokens),
   ]);
 }

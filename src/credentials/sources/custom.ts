@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
-import { type ErrorCode, KeyServiceError } from "../../core/errors.ts";
+import { type ErrorCode, type ErrorDetail, KeyServiceError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
+import type { SourceContext } from "../source-context.ts";
 import type { Token, TokenScope, TokenSource } from "../token.ts";
 import { isRecord } from "../token-errors.ts";
 
@@ -13,6 +14,27 @@ export interface TokenSourceContext {
   readonly clock: Clock;
   /** For what an operator should know and no call fails of. Never a secret. */
   readonly warn: (message: string) => void;
+  /**
+   * An error to throw, so that a module need not import anything. Its text is shown to whoever runs sops: what
+   * happened, and what to do; never a secret.
+   */
+  createError(code: CredentialErrorCode, detail: Pick<ErrorDetail, "problem" | "remedy" | "cause">): Error;
+}
+
+export type CredentialErrorCode = Extract<ErrorCode, `credential_${string}`>;
+
+export function createTokenSourceContext(
+  name: string,
+  context: Pick<SourceContext, "scope" | "clock" | "warn">,
+): TokenSourceContext {
+  const { scope, clock, warn } = context;
+  return {
+    name,
+    scope,
+    clock,
+    warn,
+    createError: (code, detail) => new KeyServiceError(code, detail),
+  };
 }
 
 /** What a module exports under this name in lower case, or an embedding program hands over. */
@@ -35,11 +57,11 @@ export interface CustomToken {
   readonly steps?: readonly string[] | undefined;
 }
 
-const CREDENTIAL_CODES: readonly unknown[] = [
+const CREDENTIAL_CODES: readonly CredentialErrorCode[] = [
   "credential_missing",
   "credential_rejected",
   "credential_unavailable",
-] satisfies readonly ErrorCode[];
+];
 
 /**
  * A source that keeps to the contract of {@link TokenSource} whatever the one inside does: answers are checked field
@@ -85,8 +107,8 @@ function toCustomError(thrown: unknown, source: string, title: string, signal: A
 }
 
 /** Another copy of this package has another KeyServiceError; its code means the same. */
-function isCredentialCode(code: unknown): code is ErrorCode {
-  return CREDENTIAL_CODES.includes(code);
+function isCredentialCode(code: unknown): code is CredentialErrorCode {
+  return CREDENTIAL_CODES.some((each) => each === code);
 }
 
 function describe(thrown: unknown): string {

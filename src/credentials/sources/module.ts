@@ -6,7 +6,7 @@ import { untilAborted } from "../../core/deadline.ts";
 import { KeyServiceError } from "../../core/errors.ts";
 import type { SourceContext } from "../source-context.ts";
 import type { TokenSource } from "../token.ts";
-import { type CreateTokenSource, createCheckedSource, type TokenSourceContext } from "./custom.ts";
+import { type CreateTokenSource, createCheckedSource, createTokenSourceContext } from "./custom.ts";
 
 /**
  * Tokens from a module of the user's own. It is loaded when the first token is asked for, once: Node.js keeps modules,
@@ -18,7 +18,7 @@ export function createModuleSource(name: string, config: ModuleSourceConfig, con
 
   const load = async (): Promise<TokenSource> => {
     const create = await importFactory(config.path, title);
-    const own: TokenSourceContext = { name, scope: context.scope, clock: context.clock, warn: context.warn };
+    const own = createTokenSourceContext(name, context);
     return createCheckedSource(name, title, await construct(() => create(config.options, own), title));
   };
 
