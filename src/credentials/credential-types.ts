@@ -2,6 +2,7 @@ import { KeyServiceError } from "../core/errors.ts";
 import type { MintToken } from "./source-context.ts";
 import { mintAuthorizedUser } from "./sources/authorized-user.ts";
 import { mintExternalAccountAuthorizedUser } from "./sources/external-account-authorized-user.ts";
+import { refuseWithoutAudience } from "./sources/gdch-service-account.ts";
 import { createImpersonatedFileMint } from "./sources/impersonated-service-account.ts";
 import { mintSelfSigned } from "./sources/service-account.ts";
 
@@ -21,6 +22,7 @@ const MINTS: ReadonlyMap<string, MintToken> = new Map([
   ["service_account", mintSelfSigned],
   ["authorized_user", mintAuthorizedUser],
   ["external_account_authorized_user", mintExternalAccountAuthorizedUser],
+  ["gdch_service_account", refuseWithoutAudience],
   ["impersonated_service_account", createImpersonatedFileMint(mintAnyCredential)],
 ]);
 

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { isAbsolute } from "node:path";
+import { KeyServiceError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import type { CredentialDocument } from "../credential-document.ts";
 import { createCredentialReader } from "../credential-file.ts";
@@ -60,6 +61,16 @@ export function createGdchMint(audience: string): MintToken {
     } satisfies Token;
   };
 }
+
+/** Such a credential says for whom it speaks and not to whom, so only a source of its own type can use it. */
+export const refuseWithoutAudience: MintToken = (source, document) =>
+  Promise.reject(
+    new KeyServiceError("credential_rejected", {
+      source,
+      problem: `the credential in ${document.origin} is of type gdch_service_account, which needs an audience`,
+      remedy: "configure a token source of the type gdch_service_account, with its audience",
+    }),
+  );
 
 function readToken({ text }: TokenResponse, source: string, url: URL): { accessToken: Secret; lifeMs: number } {
   const body = parseObject(text);
