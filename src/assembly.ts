@@ -9,7 +9,12 @@ import type { Config, RuleConfig } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
 import { fileError } from "./config/issue.ts";
 import type { Clock } from "./core/clock.ts";
-import { createTokenSources, type EmbeddedTokenSource } from "./credentials/create.ts";
+import {
+  createTokenSources,
+  type EmbeddedTokenSource,
+  type TokenSources,
+  type TokenSourcesOptions,
+} from "./credentials/create.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
 import type { KmsClient } from "./kms/kms-client.ts";
 import { createRestKmsClient } from "./kms/rest-client.ts";
@@ -18,6 +23,8 @@ import { createRouter } from "./routing/router.ts";
 /** What a config is made into. It holds connections and tokens until it is closed. */
 export interface Assembly {
   readonly gcpKms: KeyBackend<GcpKmsKey>;
+  /** Whose tokens the rules use, by name. */
+  readonly tokenSources: TokenSources;
   /** Ends the connections; calls in flight on them fail. */
   close(): Promise<void>;
 }
@@ -38,9 +45,10 @@ export interface Surroundings {
  *
  * @throws ConfigError where `google.caFile` cannot be read
  */
-export function assemble(config: Config, surroundings: Surroundings): Assembly {
+export function assemble(config: Config, surroundings: Surroundings, tokenOptions: TokenSourcesOptions = {}): Assembly {
   const { clock, environment, warn } = surroundings;
   const tokenSources = createTokenSources(config, environment, clock, warn, {
+    ...tokenOptions,
     ...(surroundings.tokenSources === undefined ? {} : { custom: surroundings.tokenSources }),
   });
   const router = createRouter(config.rules);
@@ -59,6 +67,7 @@ export function assemble(config: Config, surroundings: Surroundings): Assembly {
     routes.set(rule, { rule, tokens: tokenSources.holderFor(rule.tokenSource), kms: createKmsClient(rule) });
   }
   return {
+    tokenSources,
     gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
       const decision = decideRequest(router, { key, operation, caller, listenerIsLocal });
       if (!decision.allowed) throw decision.error;

@@ -73,13 +73,14 @@ export function explainRequest(
   return { ...outcome, ...base, ...describeRule(config, decision.rule), trail };
 }
 
-interface Origin {
+/** Where a request is taken to come from that has only a caller's name. */
+export interface Origin {
   readonly caller: Caller;
   readonly isLocal: boolean;
   readonly notes: readonly string[];
 }
 
-function findOrigin(config: Config, name: string | undefined): Origin {
+export function findOrigin(config: Config, name: string | undefined): Origin {
   const listener = config.listeners.find((each) => each.caller === name);
   if (listener !== undefined) {
     const address = renderAddress(listener);
@@ -144,6 +145,7 @@ function describeOrigin(source: TokenSourceConfig, config: Config): string {
       return `${describeLocation(source.credential)}, grant ${source.grant}`;
     case "authorized_user":
     case "external_account_authorized_user":
+    case "external_account":
       return describeLocation(source.credential);
     case "gdch_service_account":
       return `${describeLocation(source.credential)}, audience ${source.audience}`;

@@ -3,19 +3,28 @@ import type { Command } from "commander";
 import { processEnvironment } from "../config/environment.ts";
 import { type FoundConfig, findConfig } from "../config/find-config.ts";
 import { ConfigError, type ConfigIssue, renderIssue } from "../config/issue.ts";
-import { EXIT_USAGE } from "./exit.ts";
+import type { LiveReport } from "./check-live.ts";
+import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 
 const EXAMPLES = `
 Examples:
   sops-keyd check                          the config that serve would take
   sops-keyd check --config config.yaml
   sops-keyd check --json | jq .errors      for programs
+  sops-keyd check --live                   and get a token from each source
+  sops-keyd check --live --caller team-a --key projects/p/locations/global/keyRings/r/cryptoKeys/k
+                                           and encrypt and decrypt random bytes
 
-Exit code: 0 the config is good (warnings do not count), 2 it is not.`;
+Exit code: 0 the config is good (warnings do not count), 2 it is not. With --live, 1 where a token
+source or the round trip fails.`;
 
 interface CheckOptions {
   readonly config?: string;
   readonly json?: boolean;
+  readonly live?: boolean;
+  readonly key?: string;
+  readonly caller?: string;
+  readonly timeout: string;
 }
 
 export function addCheckCommand(program: Command): void {
@@ -25,11 +34,34 @@ export function addCheckCommand(program: Command): void {
     .description("Validates the config: all that is wrong with it at once, each with its file, line and key.")
     .option("--config <file>", "the config file")
     .option("--json", "print JSON to standard output")
+    .option("--live", "get a token from each token source: asks Google")
+    .option("--key <resource>", "with --live: encrypt and decrypt random bytes with this key")
+    .option("--caller <name>", "who asks for --key, by the name that a listener gives its callers")
+    .option("--timeout <duration>", "with --live: how long to wait for each answer", "15s")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: CheckOptions) => {
-      const found = await findConfigOrReport(options.config, options.json === true);
-      if (found !== undefined) reportGood(found, options.json === true);
-    });
+    .action(check);
+}
+
+async function check(options: CheckOptions): Promise<void> {
+  if (options.live !== true && (options.key !== undefined || options.caller !== undefined)) {
+    throw new CommandError("check: --key and --caller are for --live", { exitCode: EXIT_USAGE });
+  }
+  const { parseDurationOption } = await import("./options.ts");
+  const timeoutMs = parseDurationOption("--timeout", options.timeout);
+  const isJson = options.json === true;
+  const found = await findConfigOrReport(options.config, isJson);
+  if (found === undefined) return;
+  if (options.live !== true) return reportGood(found, isJson);
+  const { checkLive } = await import("./check-live.ts");
+  const live = await checkLive(found.config, { key: options.key, caller: options.caller, timeoutMs, warn });
+  reportGood(found, isJson, live);
+  if (!isJson) process.stdout.write(`${(await import("./check-live-text.ts")).renderLive(live, process.stdout)}\n`);
+  if (!live.ok) process.exitCode = EXIT_FAILED;
+}
+
+function warn(message: string): void {
+  const label = styleText("yellow", "warning", { stream: process.stderr });
+  process.stderr.write(`${label}: ${message}\n`);
 }
 
 /** The config; or undefined, with what is wrong reported and the exit code set. */
@@ -54,7 +86,7 @@ function renderErrors(issues: readonly ConfigIssue[]): string {
   return lines.join("\n");
 }
 
-function reportGood(found: FoundConfig, isJson: boolean): void {
+function reportGood(found: FoundConfig, isJson: boolean, live?: LiveReport): void {
   const { config, warnings, path, chosenBy } = found;
   const counts = {
     listeners: config.listeners.length,
@@ -62,7 +94,8 @@ function reportGood(found: FoundConfig, isJson: boolean): void {
     rules: config.rules.length,
   };
   if (isJson) {
-    printJson({ ok: true, config: path, chosenBy, hash: config.hash, ...counts, errors: [], warnings });
+    const report = { config: path, chosenBy, hash: config.hash, ...counts, errors: [], warnings };
+    printJson({ ok: live?.ok ?? true, ...report, ...(live === undefined ? {} : { live }) });
     return;
   }
   printWarnings(warnings);
@@ -72,8 +105,7 @@ function reportGood(found: FoundConfig, isJson: boolean): void {
 }
 
 function printWarnings(warnings: readonly ConfigIssue[]): void {
-  const label = styleText("yellow", "warning", { stream: process.stderr });
-  for (const warning of warnings) process.stderr.write(`${label}: ${renderIssue(warning)}\n`);
+  for (const warning of warnings) warn(renderIssue(warning));
 }
 
 function printJson(value: unknown): void {

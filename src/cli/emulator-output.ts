@@ -78,6 +78,9 @@ function credentialLines({ files, principals }: Emulator): string[] {
     [files.externalAccountImpersonating, principals.impersonated],
     [files.externalAccountAuthorizedUser, principals.workforceUser],
     [files.gdchServiceAccount, principals.serviceIdentity],
+    [files.externalAccountUrl, principals.federated],
+    [files.externalAccountExecutable, principals.federated],
+    [files.externalAccountAws, principals.aws],
     [files.accessToken, principals.serviceAccount],
   ];
   const names = rows.map(([path, principal]) => [path.slice(files.directory.length + 1), principal] as const);

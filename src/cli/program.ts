@@ -7,6 +7,7 @@ import { EXIT_USAGE } from "./exit.ts";
 import { addExplainCommand } from "./explain.ts";
 import { addHealthCommand } from "./health.ts";
 import { addServeCommand } from "./serve.ts";
+import { addTokenCommand } from "./token.ts";
 import { readVersion } from "./version.ts";
 
 const COMMANDS = [
@@ -14,6 +15,7 @@ const COMMANDS = [
   addExecCommand,
   addCheckCommand,
   addExplainCommand,
+  addTokenCommand,
   addEmulatorCommand,
   addHealthCommand,
 ] as const;

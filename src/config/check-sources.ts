@@ -23,6 +23,7 @@ function* checkSource(source: TokenSourceShape, path: KeyPath, config: PartialSh
     case "authorized_user":
     case "gdch_service_account":
     case "external_account_authorized_user":
+    case "external_account":
       yield* checkLocation(source, path);
       return;
     case "impersonated_service_account":

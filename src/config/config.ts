@@ -49,6 +49,7 @@ export type TokenSourceConfig =
   | AccessTokenSourceConfig
   | ServiceAccountSourceConfig
   | AuthorizedUserSourceConfig
+  | ExternalAccountSourceConfig
   | ImpersonatedSourceConfig
   | MetadataSourceConfig
   | DefaultSourceConfig
@@ -71,6 +72,20 @@ export interface ServiceAccountSourceConfig {
 export interface AuthorizedUserSourceConfig {
   readonly type: "authorized_user";
   readonly credential: CredentialLocation;
+}
+
+/** Workload or workforce identity federation. */
+export interface ExternalAccountSourceConfig {
+  readonly type: "external_account";
+  readonly credential: CredentialLocation;
+  /** Email addresses between the federated identity and the account that the file impersonates, first hop first. */
+  readonly delegates: readonly string[];
+  /** Of the impersonated account's tokens; undefined: what the file says, or an hour. */
+  readonly lifetimeMs: number | undefined;
+  /** Runs the command that the file names. */
+  readonly allowExecutable: boolean;
+  /** Hosts that the file may get subject tokens from; a leading `*.` stands for any names before it. */
+  readonly subjectTokenHosts: readonly string[];
 }
 
 /** Over another named source, or from a credential file that brings its own source along (as gcloud writes it). */

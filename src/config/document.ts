@@ -41,6 +41,15 @@ export interface AuthorizedUserShape extends LocationShape {
   readonly type: "authorized_user";
 }
 
+export interface ExternalAccountShape extends LocationShape {
+  readonly type: "external_account";
+  readonly delegates?: readonly string[] | undefined;
+  /** Milliseconds. */
+  readonly lifetime?: number | undefined;
+  readonly allowExecutable: boolean;
+  readonly subjectTokenHosts?: readonly string[] | undefined;
+}
+
 /** Either `source` and `target`, or a credential file. */
 export interface ImpersonatedShape extends LocationShape {
   readonly type: "impersonated_service_account";
@@ -90,6 +99,7 @@ export type TokenSourceShape =
   | AccessTokenShape
   | ServiceAccountShape
   | AuthorizedUserShape
+  | ExternalAccountShape
   | ImpersonatedShape
   | MetadataShape
   | DefaultShape
@@ -158,6 +168,7 @@ export interface PartialShape {
   readonly listeners: readonly (ListenerShape | undefined)[];
   readonly tokenSources: ReadonlyMap<string, TokenSourceShape | undefined>;
   readonly rules: readonly (RuleShape | undefined)[];
+  readonly google: GoogleShape | undefined;
   /** Names that listeners give to their callers, also those of listeners that were refused. */
   readonly callers: ReadonlySet<string>;
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { checkListeners } from "./check-listeners.ts";
 import { checkRules } from "./check-rules.ts";
 import { checkTokenSources } from "./check-sources.ts";
+import { checkUniverses } from "./check-universes.ts";
 import type { Config } from "./config.ts";
 import type { PartialShape } from "./document.ts";
 import { ConfigError, type ConfigIssue } from "./issue.ts";
@@ -60,4 +61,5 @@ function* judge(config: PartialShape): Generator<Judgement> {
   yield* checkListeners(config);
   yield* checkTokenSources(config);
   yield* checkRules(config);
+  yield* checkUniverses(config);
 }

@@ -70,6 +70,15 @@ function resolveSource(source: TokenSourceShape, absolute: Absolute): TokenSourc
       return { type: source.type, credential: resolveLocation(source, absolute), grant: source.grant };
     case "authorized_user":
       return { type: source.type, credential: resolveLocation(source, absolute) };
+    case "external_account":
+      return {
+        type: source.type,
+        credential: resolveLocation(source, absolute),
+        delegates: source.delegates ?? [],
+        lifetimeMs: source.lifetime,
+        allowExecutable: source.allowExecutable,
+        subjectTokenHosts: source.subjectTokenHosts ?? [],
+      };
     case "impersonated_service_account":
       return resolveImpersonated(source, absolute);
     case "metadata":

@@ -124,6 +124,14 @@ export function domainField(): z.ZodString {
   return text("a domain such as googleapis.com", DOMAIN_PATTERN);
 }
 
+/** A host, or all below a domain. */
+export function hostField(): z.ZodString {
+  return text(
+    "the name of a host such as example.com or *.example.com",
+    /^(?:\*\.(?=[^.]+\.))?[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9][a-z0-9-]{0,62}){1,10}$/,
+  );
+}
+
 export function projectField(): z.ZodString {
   return text("a project id", NAME_PARTS[0]?.id ?? /^$/);
 }

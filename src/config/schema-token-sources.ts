@@ -5,6 +5,8 @@ import { renderDuration } from "./duration.ts";
 import {
   durationField,
   emailField,
+  flagField,
+  hostField,
   list,
   nameField,
   pathField,
@@ -19,6 +21,7 @@ const TOKEN_SOURCE_TYPES = [
   "access_token",
   "service_account",
   "authorized_user",
+  "external_account",
   "impersonated_service_account",
   "metadata",
   "exec",
@@ -59,6 +62,27 @@ const authorizedUser = section({
   ...location(),
 }).meta({
   description: "A user's refresh token, as `gcloud auth application-default login` writes it.",
+  ...ONE_LOCATION,
+});
+
+const externalAccount = section({
+  type: z.literal("external_account"),
+  ...location(),
+  delegates: list(emailField(), "email addresses", 0, 8)
+    .optional()
+    .meta({ description: "Service accounts in between, the first hop first. Default: none." }),
+  lifetime: durationField(60_000, 43_200_000)
+    .optional()
+    .meta({
+      description: "How long its tokens live. More than 1h needs an organization policy.",
+      shownDefault: renderDuration(DEFAULT_LIFETIME_MS),
+    }),
+  allowExecutable: flagField().prefault(false).meta({ description: "Runs the command that the credential names." }),
+  subjectTokenHosts: list(hostField(), "names of hosts", 0, 32)
+    .optional()
+    .meta({ description: "Hosts that subject tokens may be got from by https. Default: those of the universe." }),
+}).meta({
+  description: "Workload or workforce identity federation: a token of another issuer is exchanged for Google's.",
   ...ONE_LOCATION,
 });
 
@@ -155,6 +179,7 @@ export const tokenSourceSchema: z.ZodType<TokenSourceShape> = z.discriminatedUni
     accessToken,
     serviceAccount,
     authorizedUser,
+    externalAccount,
     impersonated,
     exec,
     metadata,

@@ -111,7 +111,7 @@ const endpoints = section({
   metadata: endpointField().optional().meta({ description: "Metadata server.", format: "uri" }),
 });
 
-const googleSchema: z.ZodType<GoogleShape> = section({
+export const googleSchema: z.ZodType<GoogleShape> = section({
   universeDomain: domainField()
     .prefault(DEFAULT_UNIVERSE_DOMAIN)
     .meta({ description: "Domain of all of Google's endpoints." }),

@@ -1,7 +1,7 @@
 import { type core, ZodObject, type ZodType } from "zod";
 import type { ConfigShape, PartialShape } from "./document.ts";
 import type { Finding, KeyPath } from "./issue.ts";
-import { configSchema, listenerSchema, ruleSchema } from "./schema.ts";
+import { configSchema, googleSchema, listenerSchema, ruleSchema } from "./schema.ts";
 import { describeSchemaIssues } from "./schema-issues.ts";
 import { tokenSourceSchema } from "./schema-token-sources.ts";
 import type { PlainObject, PlainValue } from "./yaml-reader.ts";
@@ -36,9 +36,9 @@ function rememberKeys(issue: core.$ZodRawIssue, knownKeys: Map<string, readonly 
 }
 
 function toPartial(config: ConfigShape): PartialShape {
-  const { listeners, rules } = config;
+  const { listeners, rules, google } = config;
   const tokenSources = new Map(Object.entries(config.tokenSources));
-  return { listeners, tokenSources, rules, callers: new Set(listeners.flatMap(({ caller }) => caller ?? [])) };
+  return { listeners, tokenSources, rules, google, callers: new Set(listeners.flatMap(({ caller }) => caller ?? [])) };
 }
 
 /** Each part by itself, so that one bad rule does not hide what is wrong with the others. */
@@ -49,6 +49,7 @@ function salvage(document: PlainValue): PartialShape {
     listeners: itemsOf(parts["listeners"]).map((item) => readPart(listenerSchema, item)),
     tokenSources: new Map(sources.map(([name, source]) => [name, readPart(tokenSourceSchema, source)])),
     rules: itemsOf(parts["rules"]).map((item) => readPart(ruleSchema, item)),
+    google: readPart(googleSchema, parts["google"] ?? {}),
     callers: new Set(itemsOf(parts["listeners"]).flatMap((item) => readCaller(item) ?? [])),
   };
 }

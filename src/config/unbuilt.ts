@@ -12,7 +12,6 @@ const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const UNBUILT_VALUES: Readonly<Record<string, readonly string[]>> = {
-  "tokenSources.*.type": ["external_account"],
   "rules[].kms.transport": ["grpc"],
 };
 

@@ -21,6 +21,7 @@ import {
 } from "./sources/custom.ts";
 import { createDefaultSource } from "./sources/default.ts";
 import { createExecSource } from "./sources/exec.ts";
+import { createExternalAccountMint } from "./sources/external-account.ts";
 import { mintExternalAccountAuthorizedUser } from "./sources/external-account-authorized-user.ts";
 import { createGdchMint } from "./sources/gdch-service-account.ts";
 import { createImpersonatedFileMint, createImpersonatedSource } from "./sources/impersonated-service-account.ts";
@@ -42,6 +43,8 @@ export interface TokenSourcesOptions {
   readonly onRefresh?: (report: RefreshReport) => void;
   /** Made by an embedding program; each takes the place of the configured source of its name. */
   readonly custom?: ReadonlyMap<string, EmbeddedTokenSource>;
+  /** A refresh that takes longer has failed; the refresher's own bound unless given. */
+  readonly timeoutMs?: number;
 }
 
 /** Called once for each scope that tokens are asked for with. */
@@ -97,7 +100,7 @@ export function createTokenSources(
             "the embedded source",
             custom(createTokenSourceContext(name, { scope, clock, warn })),
           );
-    const timing = { ...options, clock, ...refreshTimeout(source) };
+    const timing = { ...refreshTimeout(source), ...options, clock };
     const holder = createRefreshing(createRetrying(bare, timing), timing);
     holders[scope].set(name, holder);
     return holder;
@@ -132,6 +135,8 @@ function createSource(
     }
     case "authorized_user":
       return fromCredential(config.credential, config.type, mintAuthorizedUser);
+    case "external_account":
+      return fromCredential(config.credential, config.type, createExternalAccountMint(config));
     case "impersonated_service_account":
       return "source" in config
         ? createImpersonatedSource(name, holderOf(config.source), config, context)

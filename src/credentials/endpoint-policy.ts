@@ -24,21 +24,38 @@ LOOPBACK.addAddress("::1", "ipv6");
 const LINK_LOCAL = new BlockList();
 LINK_LOCAL.addSubnet("169.254.0.0", 16, "ipv4");
 LINK_LOCAL.addSubnet("fe80::", 10, "ipv6");
-// The metadata server of Google Cloud's IPv6-only machines.
+// Where clouds have their metadata servers besides: Google's and Amazon's for IPv6, Alibaba's.
 LINK_LOCAL.addAddress("fd20:ce::254", "ipv6");
+LINK_LOCAL.addAddress("fd00:ec2::254", "ipv6");
+LINK_LOCAL.addAddress("100.100.100.200", "ipv4");
+// 169.254.0.0/16 as a NAT64 gateway would reach it.
+LINK_LOCAL.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
+
+const METADATA_NAMES: ReadonlySet<string> = new Set(["metadata", "metadata.google.internal", "metadata.goog"]);
+
+/** Hosts of Google's own domain that serve what anybody puts there. */
+const OPEN_TO_ALL: ReadonlySet<string> = new Set([
+  "storage",
+  "storage-download",
+  "storage-upload",
+  "commondatastorage",
+  "firebasestorage",
+]);
+/** DNS allows 253 characters; a longer text before the reason would push it out of the message. */
+const MAX_SHOWN_HOST_LENGTH = 100;
 
 export function createEndpointPolicy(google: GoogleConfig): EndpointPolicy {
   const { endpoints, universeDomain } = google;
   const configured = new Set(
     [endpoints.oauth2, endpoints.sts, endpoints.iamCredentials].map((endpoint) => new URL(endpoint).origin),
   );
-  const services = wellKnownServices(universeDomain);
+  const services = wellKnownServices(google);
   return (url, what) => {
     const target = rewrite(url, services, google);
     const refused = findFault(target, configured.has(target.origin), universeDomain);
     if (refused === undefined) return target;
     throw new KeyServiceError("credential_rejected", {
-      problem: `${what} names ${target.protocol}//${target.host}, which is refused: ${refused}`,
+      problem: `${what} names ${target.protocol}//${shorten(target.host)}, which is refused: ${refused}`,
       remedy: `use a host of ${universeDomain}, or name the endpoint under google.endpoints in the config`,
     });
   };
@@ -57,14 +74,23 @@ function rewrite(url: URL, services: ReadonlyMap<string, Service>, google: Googl
   return new URL(`${google.endpoints[service]}${url.pathname}${url.search}`);
 }
 
-function wellKnownServices(universeDomain: string): ReadonlyMap<string, Service> {
-  const services = new Map<string, Service>();
-  for (const domain of [DEFAULT_UNIVERSE, universeDomain]) {
-    services.set(`https://oauth2.${domain}`, "oauth2");
-    services.set(`https://sts.${domain}`, "sts");
-    services.set(`https://iamcredentials.${domain}`, "iamCredentials");
-  }
+function wellKnownServices({ universeDomain, endpoints }: GoogleConfig): ReadonlyMap<string, Service> {
+  const services = new Map<string, Service>([
+    // google-auth-library has this host built in whatever the universe; the others it takes from the credential,
+    // where those of another universe are a contradiction to be told of.
+    [`https://oauth2.${DEFAULT_UNIVERSE}`, "oauth2"],
+    [`https://oauth2.${universeDomain}`, "oauth2"],
+    [`https://sts.${universeDomain}`, "sts"],
+    [`https://iamcredentials.${universeDomain}`, "iamCredentials"],
+  ]);
+  // Client certificates are asked for at this host alone, so that it is replaced only where the other one is.
+  const isElsewhere = endpoints.sts !== `https://sts.${universeDomain}`;
+  if (isElsewhere) services.set(`https://sts.mtls.${universeDomain}`, "sts");
   return services;
+}
+
+function shorten(host: string): string {
+  return host.length > MAX_SHOWN_HOST_LENGTH ? `${host.slice(0, MAX_SHOWN_HOST_LENGTH)}…` : host;
 }
 
 function findFault(url: URL, isConfigured: boolean, universeDomain: string): string | undefined {
@@ -72,11 +98,23 @@ function findFault(url: URL, isConfigured: boolean, universeDomain: string): str
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const family = isIP(host) === 6 ? "ipv6" : "ipv4";
   if (isIP(host) !== 0 && LINK_LOCAL.check(host, family)) return "it is a link-local address";
+  // A name with a dot at its end is the same name.
+  if (METADATA_NAMES.has(host.replace(/\.$/, ""))) return "it is a metadata server";
   if (url.protocol === "http:") return findClearTextFault(host, isConfigured);
   if (url.protocol !== "https:") return "it is neither https nor http";
   if (isConfigured) return undefined;
   if (url.port !== "") return "it names a port";
-  return host.endsWith(`.${universeDomain}`) ? undefined : `it is not a host of ${universeDomain}`;
+  return findForeignHost(host, universeDomain);
+}
+
+function findForeignHost(host: string, universeDomain: string): string | undefined {
+  if (!host.endsWith(`.${universeDomain}`)) return `it is not a host of ${universeDomain}`;
+  const service =
+    host
+      .slice(0, -universeDomain.length - 1)
+      .split(".")
+      .at(-1) ?? "";
+  return OPEN_TO_ALL.has(service) ? "it serves what anybody puts there" : undefined;
 }
 
 function findClearTextFault(host: string, isConfigured: boolean): string | undefined {
@@ -84,7 +122,8 @@ function findClearTextFault(host: string, isConfigured: boolean): string | undef
   return isLoopbackHost(host) ? undefined : "plain http is for loopback addresses only";
 }
 
-function isLoopbackHost(host: string): boolean {
+/** Without brackets. */
+export function isLoopbackHost(host: string): boolean {
   if (host === "localhost") return true;
   return isIP(host) !== 0 && LOOPBACK.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
 }

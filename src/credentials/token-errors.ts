@@ -12,7 +12,16 @@ export interface Refusal {
   readonly meaning: RefusalMeaning | undefined;
 }
 
-export type RefusalMeaning = "clock" | "key" | "account" | "revoked" | "reauthentication";
+export type RefusalMeaning =
+  | "clock"
+  | "key"
+  | "account"
+  | "revoked"
+  | "reauthentication"
+  | "expired-subject"
+  | "audience"
+  | "issuer"
+  | "condition";
 
 /** Whose request it was and what its owner can do about a refusal. */
 export interface RefusalContext {
@@ -30,6 +39,10 @@ const MEANINGS: readonly (readonly [RegExp, RefusalMeaning])[] = [
   [/account not found|account has been deleted|not a valid email|account.{0,10}disabled|Gaia id not found/i, "account"],
   [/reauth|invalid_rapt/i, "reauthentication"],
   [/expired or revoked|has been revoked/i, "revoked"],
+  [/stale to sign-in|(?:subject|ID) token is (?:stale|expired)/i, "expired-subject"],
+  [/\baud(?:ience)? (?:claim|in)\b|does not match the expected audience/i, "audience"],
+  [/issuer in|credential's issuer/i, "issuer"],
+  [/attribute condition/i, "condition"],
 ];
 
 const GENERAL_REMEDIES: Readonly<Record<RefusalMeaning, string>> = {
@@ -38,6 +51,10 @@ const GENERAL_REMEDIES: Readonly<Record<RefusalMeaning, string>> = {
   account: "check that the service account exists and is enabled",
   revoked: "run gcloud auth application-default login again",
   reauthentication: "run gcloud auth application-default login again",
+  "expired-subject": "see that what issues the subject token renews it, and that the clock of this machine is right",
+  audience: "have the subject token issued for the audience that the identity provider in google cloud expects",
+  issuer: "check the issuer and its keys in the identity provider's settings in google cloud",
+  condition: "check the attribute condition of the identity provider in google cloud",
 };
 
 /**

@@ -3,12 +3,21 @@ import { getCACertificates } from "node:tls";
 import type { Agent } from "undici";
 import { abortReason } from "../core/deadline.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
 
 export interface TokenRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Shown to a server that asks for one; such a request has a connection of its own. */
+  readonly clientCertificate?: ClientCertificate;
+}
+
+/** PEM. */
+export interface ClientCertificate {
+  readonly certificate: string;
+  readonly privateKey: Secret;
 }
 
 export interface TokenResponse {
@@ -56,7 +65,8 @@ export function createTokenRequests(caFile: string | undefined, moreCas: readonl
   const send = async (request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> => {
     if (signal.aborted) throw abortReason(signal);
     try {
-      return await exchange(await getAgent(), request, signal);
+      if (request.clientCertificate === undefined) return await exchange(await getAgent(), request, signal);
+      return await exchangeWithCertificate(caFile, moreCas, request.clientCertificate, request, signal);
     } catch (error) {
       throw toTransportError(error, request.url, signal);
     }
@@ -67,14 +77,38 @@ export function createTokenRequests(caFile: string | undefined, moreCas: readonl
   return Object.assign(send, { prepare });
 }
 
-async function createAgent(caFile: string | undefined, moreCas: readonly string[]): Promise<Agent> {
+/** A rotated certificate must not meet a connection that the one before opened. */
+async function exchangeWithCertificate(
+  caFile: string | undefined,
+  moreCas: readonly string[],
+  certificate: ClientCertificate,
+  request: TokenRequest,
+  signal: AbortSignal,
+): Promise<TokenResponse> {
+  const agent = await createAgent(caFile, moreCas, certificate);
+  try {
+    return await exchange(agent, request, signal);
+  } finally {
+    await agent.destroy();
+  }
+}
+
+async function createAgent(
+  caFile: string | undefined,
+  moreCas: readonly string[],
+  client?: ClientCertificate,
+): Promise<Agent> {
   // Imported when the first token is fetched: it costs as much as the rest of the start.
   const [undici, ca] = await Promise.all([import("undici"), readCa(caFile, moreCas)]);
   return new undici.Agent({
     connections: MAX_CONNECTIONS_PER_ENDPOINT,
     headersTimeout: SILENCE_TIMEOUT_MS,
     bodyTimeout: SILENCE_TIMEOUT_MS,
-    connect: { timeout: CONNECT_TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
+    connect: {
+      timeout: CONNECT_TIMEOUT_MS,
+      ...(ca === undefined ? {} : { ca }),
+      ...(client === undefined ? {} : { cert: client.certificate, key: client.privateKey.reveal() }),
+    },
   });
 }
 

@@ -1,7 +1,7 @@
 import type { JSONWebKeySet } from "jose";
 import { z } from "zod";
 import type { AccessGrant, ImpersonationPolicy } from "./access.ts";
-import type { EmulatorAdmin, IssuerRequest, SubjectTokenRequest } from "./admin.ts";
+import type { AwsKeyRequest, EmulatorAdmin, IssuerRequest, SubjectTokenRequest } from "./admin.ts";
 import { parseJsonBody } from "./body.ts";
 import type { FaultSpec } from "./faults.ts";
 import { KEY_PATH } from "./kms-paths.ts";
@@ -35,6 +35,8 @@ const faultTarget = {
     "iam.generateAccessToken",
     "metadata.token",
     "metadata.other",
+    "workload.subjectToken",
+    "aws.imds",
   ]),
   resource: z.string().exactOptional(),
   times: z.int().positive().exactOptional(),
@@ -79,6 +81,14 @@ const subjectTokenShape: z.ZodType<SubjectTokenRequest> = z.strictObject({
 const principalShape = z.strictObject({ principal: z.string().exactOptional() });
 const revokeShape = z.strictObject({ principal: z.string().min(1) });
 const accountShape = z.strictObject({ email: z.email() });
+const providerShape = z.strictObject({ audience: z.string().min(1), deleted: z.boolean() });
+const awsKeyShape: z.ZodType<AwsKeyRequest> = z.strictObject({
+  accessKeyId: z.string().regex(/^\w{1,128}$/),
+  secretAccessKey: z.string().min(1),
+  sessionToken: z.string().exactOptional(),
+  arn: z.string().min(1),
+});
+const authorityShape = z.strictObject({ certificate: z.string() });
 const publicKeyShape = z.strictObject({ email: z.email(), keyId: z.string().min(1), publicKey: z.string() });
 
 /** `/emulator/…`, for whoever runs on this machine; not for a web page that is open on it. */
@@ -139,6 +149,14 @@ function createAdminRoutes(admin: EmulatorAdmin): readonly AdminRoute[] {
     })),
     query("POST", /^\/service-accounts$/, ({ request }) =>
       admin.createServiceAccountKey(parseJsonBody(request, accountShape).email),
+    ),
+    command("POST", /^\/providers$/, ({ request }) => {
+      const { audience, deleted } = parseJsonBody(request, providerShape);
+      admin.setProviderDeleted(audience, deleted);
+    }),
+    command("POST", /^\/aws-keys$/, ({ request }) => admin.addAwsKey(parseJsonBody(request, awsKeyShape))),
+    command("POST", /^\/certificate-authorities$/, ({ request }) =>
+      admin.addCertificateAuthority(parseJsonBody(request, authorityShape).certificate),
     ),
     command("POST", /^\/public-keys$/, ({ request }) => {
       const { email, keyId, publicKey } = parseJsonBody(request, publicKeyShape);

@@ -4,11 +4,14 @@ import type { AccessGrant, AccessLists, ImpersonationPolicy } from "./access.ts"
 import { renderServiceAccountKey, type ServiceAccountKeyFile } from "./credential-json.ts";
 import type { FaultSpec, Faults, SetFault } from "./faults.ts";
 import {
+  addAwsKey,
+  addCertificateAuthority,
   addGeneratedIssuer,
   addIssuer,
   addPublicKey,
   generateServiceAccountKey,
   type Identities,
+  setProviderDeleted,
 } from "./identities.ts";
 import type { RequestLog, RequestReport } from "./request-log.ts";
 import type { TokenRegistry } from "./token-registry.ts";
@@ -33,6 +36,15 @@ export interface IssuerRequest {
   readonly audiences?: readonly string[];
 }
 
+export interface AwsKeyRequest {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Then requests must carry it. */
+  readonly sessionToken?: string;
+  /** Whose key it is; the subject of its principal. */
+  readonly arn: string;
+}
+
 /** Drives the emulator: what `/emulator/…` does over HTTP, in-process. */
 export interface EmulatorAdmin {
   addFault(fault: FaultSpec): string;
@@ -55,6 +67,12 @@ export interface EmulatorAdmin {
   rotateAccessToken(): Promise<void>;
   addIssuer(request: IssuerRequest): Promise<void>;
   issueSubjectToken(request: SubjectTokenRequest): Promise<string>;
+  /** Lets the STS endpoint refuse an audience as if its provider had been deleted, or take it again. */
+  setProviderDeleted(audience: string, deleted: boolean): void;
+  /** Lets requests that were signed with this key be exchanged. */
+  addAwsKey(request: AwsKeyRequest): void;
+  /** Lets certificates that this one has issued be exchanged. */
+  addCertificateAuthority(certificatePem: string): void;
   /** A new key of an account, which is made if need be: the content of a key file. */
   createServiceAccountKey(email: string): Promise<ServiceAccountKeyFile>;
   /** Lets an account sign with a key that the emulator did not make. */
@@ -102,6 +120,9 @@ export function createAdmin(dependencies: AdminDependencies): EmulatorAdmin {
       if (jwks === undefined) await addGeneratedIssuer(identities, issuer, audiences);
       else addIssuer(identities, issuer, jwks, audiences);
     },
+    setProviderDeleted: (audience, deleted) => setProviderDeleted(identities, audience, deleted),
+    addAwsKey: (key) => addAwsKey(identities, { ...key, sessionToken: key.sessionToken }),
+    addCertificateAuthority: (pem) => addCertificateAuthority(identities, pem),
     issueSubjectToken: (request) => issueSubjectToken(request, dependencies),
     createServiceAccountKey: async (email) =>
       renderServiceAccountKey(await generateServiceAccountKey(identities, email), url),

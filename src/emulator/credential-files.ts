@@ -21,6 +21,13 @@ export interface EmulatorCredentialFiles {
   /** Its refresh token is good for one use; the answer brings the next. */
   readonly externalAccountAuthorizedUser: string;
   readonly gdchServiceAccount: string;
+  /** With subject tokens from the emulator's own URL, which wants a header. */
+  readonly externalAccountUrl: string;
+  /** With subject tokens from a command that prints `executableResponse`. */
+  readonly externalAccountExecutable: string;
+  /** With the emulator's AWS metadata service (IMDSv2). */
+  readonly externalAccountAws: string;
+  readonly executableResponse: string;
   readonly subjectToken: string;
   readonly accessToken: string;
 }
@@ -37,6 +44,10 @@ const NAMES: Readonly<Record<FileName, string>> = {
   externalAccountImpersonating: "external-account-impersonating.json",
   externalAccountAuthorizedUser: "external-account-authorized-user.json",
   gdchServiceAccount: "gdch-service-account.json",
+  externalAccountUrl: "external-account-url.json",
+  externalAccountExecutable: "external-account-executable.json",
+  externalAccountAws: "external-account-aws.json",
+  executableResponse: "executable-response.json",
   subjectToken: "subject-token.jwt",
   accessToken: "access-token.txt",
 };

@@ -70,6 +70,7 @@ export function renderImpersonated(
   };
 }
 
+const JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt";
 const POOL = `projects/${EMULATED_PROJECT_NUMBER}/locations/global/workloadIdentityPools/emulated-pool`;
 const PROVIDER = `//iam.googleapis.com/${POOL}/providers/emulated-provider`;
 
@@ -82,13 +83,54 @@ export function federatedPrincipal(subject: string): string {
 
 /** With a target, the federated token is exchanged once more, for one of that service account. */
 export function renderExternalAccount(subjectTokenPath: string, url: string, target?: string): object {
+  const origin = { file: subjectTokenPath, format: { type: "text" } };
+  return {
+    ...renderFederated(url, JWT_TYPE, origin),
+    ...(target !== undefined && { service_account_impersonation_url: impersonationUrl(target, url) }),
+  };
+}
+
+/** As CI systems issue subject tokens: for whoever has the job's own token. */
+export function renderExternalAccountUrl(path: string, bearer: string, url: string): object {
+  return renderFederated(url, JWT_TYPE, {
+    url: `${url}${path}`,
+    headers: { Authorization: `Bearer ${bearer}` },
+    format: { type: "json", subject_token_field_name: "value" },
+  });
+}
+
+export function renderExternalAccountExecutable(responsePath: string, url: string): object {
+  const executable = { command: `/bin/cat "${responsePath}"`, timeout_millis: 5000 };
+  return renderFederated(url, JWT_TYPE, { executable });
+}
+
+export function renderExecutableResponse(subjectToken: string, expiresAtMs: number): object {
+  return {
+    version: 1,
+    success: true,
+    token_type: JWT_TYPE,
+    id_token: subjectToken,
+    expiration_time: Math.floor(expiresAtMs / 1000),
+  };
+}
+
+export function renderExternalAccountAws(url: string): object {
+  return renderFederated(url, "urn:ietf:params:aws:token-type:aws4_request", {
+    environment_id: "aws1",
+    region_url: `${url}/latest/meta-data/placement/availability-zone`,
+    url: `${url}/latest/meta-data/iam/security-credentials`,
+    regional_cred_verification_url: "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+    imdsv2_session_token_url: `${url}/latest/api/token`,
+  });
+}
+
+function renderFederated(url: string, subjectTokenType: string, origin: object): object {
   return {
     type: "external_account",
     audience: PROVIDER,
-    subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+    subject_token_type: subjectTokenType,
     token_url: `${url}/v1/token`,
-    ...(target !== undefined && { service_account_impersonation_url: impersonationUrl(target, url) }),
-    credential_source: { file: subjectTokenPath, format: { type: "text" } },
+    credential_source: origin,
     universe_domain: "googleapis.com",
   };
 }

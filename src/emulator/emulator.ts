@@ -20,13 +20,22 @@ import { createKmsRoutes } from "./kms-routes.ts";
 import { isLoopbackAddress, toUrl } from "./loopback.ts";
 import { createMetadataRoutes } from "./metadata-routes.ts";
 import { createOAuthRoutes } from "./oauth-routes.ts";
-import { type EmulatorPrincipals, keepSubjectToken, PRINCIPALS, populate, writeAccessToken } from "./population.ts";
+import {
+  createWorkload,
+  type EmulatorPrincipals,
+  keepSubjectToken,
+  PRINCIPALS,
+  populate,
+  SUBJECT,
+  writeAccessToken,
+} from "./population.ts";
 import { createRequestLog } from "./request-log.ts";
 import { EmulatorStartError } from "./start-error.ts";
 import { openStateFile, type StateFile } from "./state-file.ts";
 import { createStsRoutes } from "./sts-routes.ts";
 import { createTokenRegistry } from "./token-registry.ts";
 import { createWorkforceRoutes } from "./workforce-routes.ts";
+import { createWorkloadRoutes } from "./workload-routes.ts";
 
 export interface EmulatorOptions {
   /** `127.0.0.1` unless given; nothing but loopback is taken. */
@@ -130,7 +139,8 @@ async function assemble(assembly: AssemblyOptions): Promise<{ listener: RequestL
     defaultAudience: SUBJECT_TOKEN_AUDIENCE,
     rotateAccessToken: () => writeAccessToken(directory, tokens),
   });
-  await populate({ url, directory, identities, tokens, issuer });
+  const workload = createWorkload();
+  await populate({ url, directory, identities, tokens, issuer, workload });
   await keepSubjectToken(clock, (subject) => admin.issueSubjectToken({ subject }), directory, signal);
 
   const { state = createKeyState(), save = async () => {} } = kept ?? {};
@@ -145,6 +155,7 @@ async function assemble(assembly: AssemblyOptions): Promise<{ listener: RequestL
     ...createWorkforceRoutes(tokenEndpoint),
     ...createGdchRoutes(tokenEndpoint),
     ...createIamRoutes({ access, authenticate, identities, tokens, strict, maxLifetimeMs: options.tokenLifetimeMs }),
+    ...createWorkloadRoutes({ workload, issueSubjectToken: () => admin.issueSubjectToken({ subject: SUBJECT }) }),
     ...createMetadataRoutes({ identities, tokens, tokenLifetimeMs, defaultAccount: PRINCIPALS.metadata }),
   ];
   const listener = createDispatcher({

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPair, type KeyObject, randomBytes } from "node:crypto";
+import { createPublicKey, generateKeyPair, type KeyObject, randomBytes, X509Certificate } from "node:crypto";
 import { promisify } from "node:util";
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 
@@ -65,6 +65,16 @@ export interface SubjectTokenIssuer {
   readonly signingKey: { readonly keyId: string; readonly privateKey: KeyObject } | undefined;
 }
 
+/** Who signs requests to AWS. */
+export interface AwsKey {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Undefined for keys that do not expire. */
+  readonly sessionToken: string | undefined;
+  /** `arn:aws:sts::123456789012:assumed-role/ROLE/SESSION` */
+  readonly arn: string;
+}
+
 /** Everybody whom the emulator knows. */
 export interface Identities {
   readonly serviceAccounts: Map<string, ServiceAccount>;
@@ -76,6 +86,12 @@ export interface Identities {
   readonly workforceLogins: Map<string, WorkforceLogin>;
   /** By principal. */
   readonly serviceIdentities: Map<string, ServiceIdentity>;
+  /** By access key id. */
+  readonly awsKeys: Map<string, AwsKey>;
+  /** Whose certificates the STS endpoint takes. */
+  readonly certificateAuthorities: X509Certificate[];
+  /** Audiences whose provider was deleted. */
+  readonly deletedProviders: Set<string>;
 }
 
 const MAX_IDENTITIES = 1000;
@@ -87,6 +103,9 @@ export function createIdentities(): Identities {
     issuers: new Map(),
     workforceLogins: new Map(),
     serviceIdentities: new Map(),
+    awsKeys: new Map(),
+    certificateAuthorities: [],
+    deletedProviders: new Set(),
   };
 }
 
@@ -156,6 +175,23 @@ export async function addServiceIdentity(identities: Identities, name: string): 
 
 export function serviceIdentityPrincipal(name: string): string {
   return `system:serviceaccount:${EMULATED_PROJECT}:${name}`;
+}
+
+export function addAwsKey({ awsKeys }: Identities, key: AwsKey): void {
+  if (awsKeys.size >= MAX_IDENTITIES) throw new RangeError("there are too many aws keys");
+  awsKeys.set(key.accessKeyId, key);
+}
+
+/** @throws Error where the text is not a certificate in PEM */
+export function addCertificateAuthority({ certificateAuthorities }: Identities, pem: string): void {
+  if (certificateAuthorities.length >= MAX_IDENTITIES) throw new RangeError("there are too many authorities");
+  certificateAuthorities.push(new X509Certificate(pem));
+}
+
+export function setProviderDeleted({ deletedProviders }: Identities, audience: string, deleted: boolean): void {
+  if (deletedProviders.size >= MAX_IDENTITIES) throw new RangeError("there are too many deleted providers");
+  if (deleted) deletedProviders.add(audience);
+  else deletedProviders.delete(audience);
 }
 
 /** An issuer whose key the emulator makes, so that it can issue tokens in its name. */

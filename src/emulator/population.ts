@@ -1,9 +1,14 @@
+import { randomBytes } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 import type { CredentialDirectory } from "./credential-files.ts";
 import {
   federatedPrincipal,
   renderAuthorizedUser,
+  renderExecutableResponse,
   renderExternalAccount,
+  renderExternalAccountAws,
+  renderExternalAccountExecutable,
+  renderExternalAccountUrl,
   renderImpersonated,
   renderServiceAccountKey,
   renderServiceIdentityKey,
@@ -11,10 +16,12 @@ import {
   workforcePrincipal,
 } from "./credential-json.ts";
 import {
+  addAwsKey,
   addGeneratedIssuer,
   addServiceIdentity,
   addUser,
   addWorkforceLogin,
+  EMULATED_PROJECT_NUMBER,
   emailOf,
   ensureServiceAccount,
   generateServiceAccountKey,
@@ -22,6 +29,7 @@ import {
   serviceIdentityPrincipal,
 } from "./identities.ts";
 import { CLOUD_PLATFORM_SCOPE, type TokenRegistry } from "./token-registry.ts";
+import { AWS_ROLE, SUBJECT_TOKEN_PATH, type Workload } from "./workload-routes.ts";
 
 /** Who the credential files speak for. */
 export interface EmulatorPrincipals {
@@ -37,12 +45,15 @@ export interface EmulatorPrincipals {
   readonly workforceUser: string;
   /** `system:serviceaccount:…` */
   readonly serviceIdentity: string;
+  /** Of `externalAccountAws`. */
+  readonly aws: string;
   /** The metadata server's `default`. */
   readonly metadata: string;
 }
 
-const SUBJECT = "emulated-workload";
+export const SUBJECT = "emulated-workload";
 const SERVICE_IDENTITY = "emulated-identity";
+const AWS_ARN = `arn:aws:sts::${EMULATED_PROJECT_NUMBER}:assumed-role/${AWS_ROLE}/i-0123456789abcdef0`;
 
 export const PRINCIPALS: EmulatorPrincipals = {
   serviceAccount: emailOf("first"),
@@ -52,6 +63,7 @@ export const PRINCIPALS: EmulatorPrincipals = {
   federated: federatedPrincipal(SUBJECT),
   workforceUser: workforcePrincipal("emulated-employee"),
   serviceIdentity: serviceIdentityPrincipal(SERVICE_IDENTITY),
+  aws: federatedPrincipal(AWS_ARN),
   metadata: emailOf("machine"),
 };
 
@@ -66,10 +78,27 @@ export interface PopulationOptions {
   readonly identities: Identities;
   readonly tokens: TokenRegistry;
   readonly issuer: string;
+  readonly workload: Workload;
+}
+
+export function createWorkload(): Workload {
+  const random = () => randomBytes(20).toString("hex");
+  return {
+    bearer: `emulated-job.${random()}`,
+    imdsToken: `emulated-imds.${random()}`,
+    aws: {
+      accessKeyId: `ASIA${random().slice(0, 16).toUpperCase()}`,
+      secretAccessKey: `emulated-aws.${random()}`,
+      sessionToken: `emulated-session.${random()}`,
+      arn: AWS_ARN,
+    },
+  };
 }
 
 /** Makes the first identities and writes a credential file for each; the keys are made side by side. */
-export async function populate({ url, directory, identities, tokens, issuer }: PopulationOptions): Promise<void> {
+export async function populate(options: PopulationOptions): Promise<void> {
+  const { url, directory, identities, tokens, issuer, workload } = options;
+  addAwsKey(identities, workload.aws);
   ensureServiceAccount(identities, PRINCIPALS.impersonated);
   ensureServiceAccount(identities, PRINCIPALS.metadata);
   const user = renderAuthorizedUser(addUser(identities, PRINCIPALS.user), url);
@@ -81,7 +110,7 @@ export async function populate({ url, directory, identities, tokens, issuer }: P
     addGeneratedIssuer(identities, issuer),
   ]);
   const first = renderServiceAccountKey(firstKey, url);
-  const subjectToken = directory.files.subjectToken;
+  const { subjectToken, executableResponse } = directory.files;
   await Promise.all([
     directory.write("serviceAccount", first),
     directory.write("secondServiceAccount", renderServiceAccountKey(secondKey, url)),
@@ -92,6 +121,9 @@ export async function populate({ url, directory, identities, tokens, issuer }: P
     directory.write("externalAccountImpersonating", renderExternalAccount(subjectToken, url, PRINCIPALS.impersonated)),
     directory.write("externalAccountAuthorizedUser", renderWorkforceLogin(login, url)),
     directory.write("gdchServiceAccount", renderServiceIdentityKey(identityKey, url)),
+    directory.write("externalAccountUrl", renderExternalAccountUrl(SUBJECT_TOKEN_PATH, workload.bearer, url)),
+    directory.write("externalAccountExecutable", renderExternalAccountExecutable(executableResponse, url)),
+    directory.write("externalAccountAws", renderExternalAccountAws(url)),
     writeAccessToken(directory, tokens),
   ]);
 }
@@ -102,14 +134,19 @@ export async function writeAccessToken(directory: CredentialDirectory, tokens: T
   await directory.write("accessToken", `${issued.token}\n`);
 }
 
-/** Writes a subject token now, and a new one long before it expires, until the signal fires. */
+/** Writes a subject token, bare and as an executable's response, now, and a new one long before it expires, until the signal fires. */
 export async function keepSubjectToken(
   clock: Clock,
   issue: (subject: string) => Promise<string>,
   directory: CredentialDirectory,
   signal: AbortSignal,
 ): Promise<void> {
-  const write = async () => directory.write("subjectToken", await issue(SUBJECT));
+  const write = async () => {
+    const token = await issue(SUBJECT);
+    const expiresAtMs = clock.nowMs() + 2 * SUBJECT_TOKEN_RENEWAL_MS;
+    await directory.write("subjectToken", token);
+    await directory.write("executableResponse", renderExecutableResponse(token, expiresAtMs));
+  };
   let cancel = (): void => {};
   const scheduleNext = () => {
     cancel = clock.schedule(SUBJECT_TOKEN_RENEWAL_MS, () => {

@@ -13,7 +13,9 @@ export type Endpoint =
   | "gdch.token"
   | "iam.generateAccessToken"
   | "metadata.token"
-  | "metadata.other";
+  | "metadata.other"
+  | "workload.subjectToken"
+  | "aws.imds";
 
 export interface EmulatorRequest {
   readonly method: string;

@@ -1,14 +1,23 @@
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from "jose";
-import type { Clock } from "../core/clock.ts";
-import { parseForm } from "./body.ts";
-import type { SubjectTokenIssuer } from "./identities.ts";
+import { z } from "zod";
+import { parseForm, parseJson } from "./body.ts";
 import { type TokenEndpointDependencies, tokenReply } from "./oauth-routes.ts";
 import { oauthRefusal } from "./refusals.ts";
 import type { Call, Reply, Route } from "./routes.ts";
+import { verifyAwsRequest } from "./subject-token-aws.ts";
+import { verifyJwt } from "./subject-token-jwt.ts";
+import { verifyCertificateChain } from "./subject-token-x509.ts";
 
 const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
-const SUBJECT_TOKEN_TYPES = ["urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"];
+const AWS_TYPE = "urn:ietf:params:aws:token-type:aws4_request";
+const MTLS_TYPE = "urn:ietf:params:oauth:token-type:mtls";
+const SUBJECT_TOKEN_TYPES = [
+  "urn:ietf:params:oauth:token-type:jwt",
+  "urn:ietf:params:oauth:token-type:id_token",
+  AWS_TYPE,
+  MTLS_TYPE,
+];
+const optionsShape = z.strictObject({ userProject: z.string().min(1) });
 
 const WORKLOAD_PROVIDER =
   /^\/\/iam\.googleapis\.com\/(?<pool>projects\/[0-9]+\/locations\/global\/workloadIdentityPools\/[a-z0-9-]+)\/providers\/[a-z0-9-]+$/;
@@ -28,23 +37,18 @@ export function createStsRoutes(dependencies: TokenEndpointDependencies): readon
   ];
 }
 
-async function exchange(
-  call: Call,
-  form: URLSearchParams,
-  { clock, identities, tokens, tokenLifetimeMs }: TokenEndpointDependencies,
-): Promise<Reply> {
+async function exchange(call: Call, form: URLSearchParams, dependencies: TokenEndpointDependencies): Promise<Reply> {
+  const { tokens, tokenLifetimeMs } = dependencies;
   checkGrant(form);
   const audience = form.get("audience") ?? "";
-  const pool = (WORKLOAD_PROVIDER.exec(audience) ?? WORKFORCE_PROVIDER.exec(audience))?.groups?.["pool"];
-  if (pool === undefined)
+  const workforce = WORKFORCE_PROVIDER.exec(audience);
+  const pool = (workforce ?? WORKLOAD_PROVIDER.exec(audience))?.groups?.["pool"];
+  if (pool === undefined || dependencies.identities.deletedProviders.has(audience)) {
     throw oauthRefusal("invalid_target", "The target service indicated by the audience is invalid.");
-  const subjectToken = form.get("subject_token") ?? "";
-  const issuer = identities.issuers.get(claimedIssuer(subjectToken));
-  if (issuer === undefined) {
-    throw oauthRefusal("invalid_grant", "The issuer in the subject token does not match that of any provider.");
   }
-  const { sub } = await verifySubjectToken(subjectToken, issuer, audience, clock);
-  const principal = `principal://iam.googleapis.com/${pool}/subject/${sub}`;
+  checkOptions(form, workforce !== null);
+  const subject = await verify(form, audience, dependencies);
+  const principal = `principal://iam.googleapis.com/${pool}/subject/${subject}`;
   call.principal = principal;
   const scopes = (form.get("scope") ?? "").split(/ +/).filter((scope) => scope !== "");
   if (scopes.length === 0) throw oauthRefusal("invalid_scope", "At least one scope must be asked for.");
@@ -66,38 +70,26 @@ function checkGrant(form: URLSearchParams): void {
   }
 }
 
-async function verifySubjectToken(
-  token: string,
-  { issuer, findKey, audiences }: SubjectTokenIssuer,
+function verify(
+  form: URLSearchParams,
   provider: string,
-  clock: Clock,
-): Promise<JWTPayload> {
-  try {
-    const { payload } = await jwtVerify(token, findKey, {
-      algorithms: ["RS256", "ES256"],
-      issuer,
-      audience: [...(audiences ?? [`https:${provider}`, provider])],
-      requiredClaims: ["sub", "iat", "exp"],
-      currentDate: new Date(clock.nowMs()),
-    });
-    return payload;
-  } catch (error) {
-    throw oauthRefusal("invalid_grant", describe(error));
+  { identities, clock }: TokenEndpointDependencies,
+): string | Promise<string> {
+  const token = form.get("subject_token") ?? "";
+  switch (form.get("subject_token_type")) {
+    case AWS_TYPE:
+      return verifyAwsRequest(token, provider, identities, clock);
+    case MTLS_TYPE:
+      return verifyCertificateChain(token, identities, clock);
+    default:
+      return verifyJwt(token, provider, identities, clock);
   }
 }
 
-function describe(error: unknown): string {
-  if (error instanceof errors.JWTExpired) return "The subject token is stale: its exp lies in the past.";
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    return `The ${error.claim} claim of the subject token is missing or not the one expected.`;
-  }
-  return "Error connecting the subject token to the given credential's issuer: its signature could not be verified.";
-}
-
-function claimedIssuer(token: string): string {
-  try {
-    return decodeJwt(token).iss ?? "";
-  } catch {
-    return "";
-  }
+/** https://cloud.google.com/iam/docs/workforce-obtaining-short-lived-credentials: quota counts for a project. */
+function checkOptions(form: URLSearchParams, isWorkforce: boolean): void {
+  const options = form.get("options");
+  if (options === null) return;
+  const isRight = isWorkforce && optionsShape.safeParse(parseJson(options)).success;
+  if (!isRight) throw oauthRefusal("invalid_request", "The options are for workforce pools: a userProject in JSON.");
 }

@@ -1,5 +1,5 @@
 import { Secret } from "../../core/secret.ts";
-import type { CredentialDocument } from "../credential-document.ts";
+import { type CredentialDocument, requireUniverse } from "../credential-document.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
 import { IAM_SCOPE, type Token, type TokenHolder, type TokenSource } from "../token.ts";
 import { parseObject, type Refusal, type RefusalContext, toRefusalError, uselessAnswer } from "../token-errors.ts";
@@ -14,15 +14,18 @@ export interface ImpersonationTarget {
 }
 
 /** Whose token makes the request. */
-interface Base {
+export interface ImpersonationBase {
   readonly token: Token;
   /** How errors name it where the token does not say whose it is. */
   readonly name: string;
+  /** What it needs on the account; `roles/iam.serviceAccountTokenCreator` unless given. */
+  readonly role?: string;
   /** The endpoint refused the token itself, not the right to impersonate. */
   onUnauthorized(): void;
 }
 
 const DEFAULT_LIFETIME_MS = 3_600_000;
+const TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator";
 const RESOURCE_PREFIX = "projects/-/serviceAccounts/";
 const IMPERSONATION_PATH = /^\/v1\/projects\/-\/serviceAccounts\/([A-Za-z0-9._@-]{3,254}):generateAccessToken$/;
 
@@ -59,6 +62,10 @@ export function createImpersonatedFileMint(mintInner: MintToken): MintToken {
     if (inner.type === "impersonated_service_account") {
       throw document.fault("source_credentials", "is itself impersonated; name the accounts between as delegates");
     }
+    // Where the file says nothing, what stands inside of it speaks for both.
+    if (document.optionalText("universe_domain") !== undefined) {
+      requireUniverse(document, context.google.universeDomain);
+    }
     const target = parseTarget(document, context);
     const token = await mintInner(source, inner, { ...context, scope: IAM_SCOPE }, signal);
     const base = { token, name: `the credential inside ${document.origin}`, onUnauthorized() {} };
@@ -66,7 +73,8 @@ export function createImpersonatedFileMint(mintInner: MintToken): MintToken {
   };
 }
 
-function parseTarget(document: CredentialDocument, { policy }: SourceContext): ImpersonationTarget {
+/** @throws KeyServiceError `credential_rejected` where the URL is missing, names no account, or a host not to be asked */
+export function parseTarget(document: CredentialDocument, { policy }: SourceContext): ImpersonationTarget {
   const field = "service_account_impersonation_url";
   const url = document.optionalUrl(field);
   const target = url === undefined ? undefined : IMPERSONATION_PATH.exec(decodeURIComponent(url.pathname))?.[1];
@@ -82,9 +90,9 @@ function parseTarget(document: CredentialDocument, { policy }: SourceContext): I
  * Asked for directly: the library's client for this warns on the console at every construction, and the one way to
  * quiet it is internal to it.
  */
-async function impersonate(
+export async function impersonate(
   source: string,
-  base: Base,
+  base: ImpersonationBase,
   target: ImpersonationTarget,
   context: SourceContext,
   signal: AbortSignal,
@@ -127,10 +135,15 @@ function toResource(account: string): string {
   return account.startsWith(RESOURCE_PREFIX) ? account : `${RESOURCE_PREFIX}${account}`;
 }
 
-function refusalContext(source: string, { target, delegates }: ImpersonationTarget, base: Base): RefusalContext {
+function refusalContext(
+  source: string,
+  { target, delegates }: ImpersonationTarget,
+  base: ImpersonationBase,
+): RefusalContext {
   const who = base.token.principal ?? base.name;
   const first = delegates[0] ?? target;
-  const onward = delegates.length > 0 ? ", and to each delegate on the next" : "";
+  const { role = TOKEN_CREATOR } = base;
+  const onward = delegates.length > 0 ? `, and ${TOKEN_CREATOR} to each delegate on the next` : "";
   return {
     source,
     principal: target,
@@ -138,7 +151,7 @@ function refusalContext(source: string, { target, delegates }: ImpersonationTarg
     remedyFor({ status, code, reason }: Refusal) {
       if (reason === "SERVICE_DISABLED") return "enable iamcredentials.googleapis.com in the project of the caller";
       if (status === 404) return `check that the service account ${first} exists`;
-      if (status === 403) return `grant roles/iam.serviceAccountTokenCreator to ${who} on ${first}${onward}`;
+      if (status === 403) return `grant ${role} to ${who} on ${first}${onward}`;
       if (code === "INVALID_ARGUMENT") return "check target, delegates and lifetime (above 1h needs an org policy)";
       return undefined;
     },

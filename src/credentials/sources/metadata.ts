@@ -1,3 +1,4 @@
+import { DEFAULT_UNIVERSE_DOMAIN } from "../../config/defaults.ts";
 import { createDeadline } from "../../core/deadline.ts";
 import { KeyServiceError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
@@ -23,11 +24,13 @@ const FLAVOR = "metadata-flavor";
  */
 export function createMetadataSource(name: string, options: MetadataOptions, context: SourceContext): TokenSource {
   const { send, clock } = context;
+  const accountPath = `instance/service-accounts/${options.account}`;
   let hasAnswered = false;
+  let universeAgrees = false;
 
   const ask = async (path: string, signal: AbortSignal): Promise<TokenResponse> => {
     const { base } = locate(context);
-    const url = new URL(`${base}/computeMetadata/v1/instance/service-accounts/${options.account}/${path}`);
+    const url = new URL(`${base}/computeMetadata/v1/${path}`);
     // On a throttled machine loading takes longer than the answer, and would look like a server that is not there.
     await send.prepare();
     using deadline = createDeadline(clock, options.timeoutMs, "the metadata server did not answer in time", signal);
@@ -42,7 +45,7 @@ export function createMetadataSource(name: string, options: MetadataOptions, con
 
   const askForToken = async (signal: AbortSignal): Promise<TokenResponse> => {
     try {
-      const response = await ask(`token?scopes=${encodeURIComponent(context.scope)}`, signal);
+      const response = await ask(`${accountPath}/token?scopes=${encodeURIComponent(context.scope)}`, signal);
       hasAnswered = true;
       return response;
     } catch (error) {
@@ -58,8 +61,11 @@ export function createMetadataSource(name: string, options: MetadataOptions, con
       const response = await askForToken(signal);
       if (response.status !== 200) throw refused(name, options.account, response);
       const token = readToken(name, response);
+      // It stays what it is for as long as the machine runs.
+      if (!universeAgrees) await refuseOtherUniverse(name, ask, context, signal);
+      universeAgrees = true;
       const expiresAtMs = clock.nowMs() + token.lifeMs;
-      const principal = options.account === "default" ? await askForEmail(ask, signal) : options.account;
+      const principal = options.account === "default" ? await askForEmail(ask, accountPath, signal) : options.account;
       return {
         accessToken: token.accessToken,
         expiresAtMs,
@@ -89,13 +95,34 @@ function refuseWhereDetectionIsOff(source: string, context: SourceContext): void
   });
 }
 
-/** For errors and the audit alone, so that a token is not given up for want of it. */
-async function askForEmail(
-  ask: (path: string, signal: AbortSignal) => Promise<TokenResponse>,
+type Ask = (path: string, signal: AbortSignal) => Promise<TokenResponse>;
+
+/**
+ * A token of another universe would be sent to hosts that do not know it, or should not see it. Where the server
+ * does not say which is its own, which older ones do not, it is Google's usual one.
+ *
+ * @throws KeyServiceError `credential_rejected`
+ */
+async function refuseOtherUniverse(
+  source: string,
+  ask: Ask,
+  { google }: SourceContext,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<void> {
+  const { status, text } = await ask("universe/universe-domain", signal);
+  const universe = status === 200 && text.trim() !== "" ? text.trim() : DEFAULT_UNIVERSE_DOMAIN;
+  if (universe === google.universeDomain) return;
+  throw new KeyServiceError("credential_rejected", {
+    source,
+    problem: `this machine is of another universe than the config's ${google.universeDomain}`,
+    remedy: "set google.universeDomain in the config to that of the machine, or use another token source",
+  });
+}
+
+/** For errors and the audit alone, so that a token is not given up for want of it. */
+async function askForEmail(ask: Ask, accountPath: string, signal: AbortSignal): Promise<string | undefined> {
   try {
-    const { status, text } = await ask("email", signal);
+    const { status, text } = await ask(`${accountPath}/email`, signal);
     return status === 200 && /^[\x21-\x7e]{3,254}$/.test(text) ? text : undefined;
   } catch {
     return undefined;

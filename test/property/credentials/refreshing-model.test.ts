@@ -6,6 +6,10 @@ import { RefreshingModel, type Step } from "./refreshing-model.ts";
 
 /** How many random schedules are run; `npm run test:long` sets more. */
 const SCHEDULES = Number(process.env["SCHEDULES"] ?? 3000);
+/** To run again what failed: the seed that the failure printed. Without it every run draws its own. */
+const SEED = process.env["SEED"];
+/** Where it only matters that it fails, the search for the shortest schedule that fails is a waste. */
+const SHRINKS = process.env["SHRINK"] !== "no";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
@@ -59,6 +63,6 @@ test("the refresher keeps its promises over random interleavings", async () => {
       await settle();
       assert.ifError(model.broken);
     }),
-    { numRuns: SCHEDULES, endOnFailure: false },
+    { numRuns: SCHEDULES, endOnFailure: !SHRINKS, ...(SEED === undefined ? {} : { seed: Number(SEED) }) },
   );
 });

@@ -70,7 +70,8 @@ tokenSources:
 });
 
 test("a universe moves every endpoint that is not given, a rule's universe or endpoint moves its own", () => {
-  const config = parse(`${withRule("    kms: { universeDomain: other.example }")}
+  const config = parse(
+    `${withRule("    kms: { universeDomain: other.example }")}
   - name: s
     match: projects/q/locations/global/keyRings/r/cryptoKeys/k
     tokenSource: a
@@ -82,7 +83,8 @@ google:
   universeDomain: u.example
   endpoints: { sts: "http://127.0.0.1:8085/", metadata: "http://[::1]:1" }
   caFile: ca.pem
-`);
+`.replace("{ type: default }", "{ type: access_token, env: TOKEN }"),
+  );
   assert.deepEqual(
     config.rules.map(({ kms }) => kms.endpoint),
     ["https://cloudkms.other.example", "https://kms.example.com:8443/base", "https://cloudkms.u.example"],

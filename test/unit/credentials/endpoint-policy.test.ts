@@ -36,8 +36,23 @@ const REFUSED = [
   ["http://[fe80::1]/token", /link-local/],
   ["https://[fd20:ce::254]/token", /link-local/],
   ["http://2852039166/token", /link-local/],
-  ["http://metadata.google.internal/token", /plain http/],
-  ["https://metadata.google.internal/token", /not a host of googleapis.com/],
+  ["https://[::ffff:169.254.169.254]/token", /link-local/],
+  ["https://[64:ff9b::169.254.169.254]/token", /link-local/],
+  ["https://[fd00:ec2::254]/token", /link-local/],
+  ["https://100.100.100.200/token", /link-local/],
+  ["https://0xa9.0376.43518/token", /link-local/],
+  ["http://metadata.google.internal/token", /metadata server/],
+  ["https://metadata.google.internal./token", /metadata server/],
+  ["https://metadata/token", /metadata server/],
+  ["https://googleapis.com/token", /not a host of googleapis.com/],
+  ["https://oauth2.googleapis.com./token", /not a host of googleapis.com/],
+  ["https://oauth2.googleapi\u0455.com/token", /not a host of googleapis.com/],
+  ["https://evil.example\\@oauth2.googleapis.com/token", /not a host of googleapis.com/],
+  ["https://evil.example/?.googleapis.com", /not a host of googleapis.com/],
+  ["https://evil.example#.googleapis.com", /not a host of googleapis.com/],
+  ["https://evil-bucket.storage.googleapis.com/token", /anybody/],
+  ["https://storage.googleapis.com/evil-bucket/token", /anybody/],
+  ["https://127.0.0.1/token", /not a host of googleapis.com/],
   ["https://evil.example/token", /not a host of googleapis.com/],
   ["https://googleapis.com.evil.example/token", /not a host/],
   ["https://evilgoogleapis.com/token", /not a host/],
@@ -65,6 +80,30 @@ for (const [url, why] of REFUSED) {
 test("an endpoint in clear text that is not on loopback is refused even where it is configured", () => {
   const google = configureGoogle({ oauth2: "http://10.0.0.1:8080" });
   assert.throws(() => ask("https://oauth2.googleapis.com/token", google), /for loopback addresses only/);
+});
+
+test("services of another universe than the configured one are not taken for its own", () => {
+  const own = { sts: "https://sts.example.cloud", iamCredentials: "https://iamcredentials.example.cloud" };
+  const google = configureGoogle(own, "example.cloud");
+  assert.throws(() => ask("https://sts.googleapis.com/v1/token", google), /not a host of example.cloud/);
+  assert.throws(() => ask("https://iamcredentials.googleapis.com/v1/x", google), /not a host of example.cloud/);
+});
+
+test("even an endpoint that the config names is not a metadata server", () => {
+  for (const oauth2 of ["https://169.254.169.254", "https://metadata.google.internal", "https://[fd20:ce::254]"]) {
+    assert.throws(() => ask("https://oauth2.googleapis.com/token", configureGoogle({ oauth2 })), /link-local|metadata/);
+  }
+});
+
+test("ways of writing a host that mean the same host are that host", () => {
+  for (const url of ["https://OAUTH2.GoogleAPIs.com:443/token", "https://oauth2\u3002googleapis\uff0ecom/token"]) {
+    assert.equal(ask(url), "https://oauth2.googleapis.com/token");
+  }
+});
+
+test("a host that is too long to show leaves the reason in the message", () => {
+  const url = `https://${"a.".repeat(120)}example/`;
+  assert.throws(() => ask(url), /it is not a host of googleapis.com/);
 });
 
 test("whatever url a file names, what may be asked is https in the universe", () => {

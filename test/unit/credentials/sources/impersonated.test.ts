@@ -124,6 +124,7 @@ const UNUSABLE = [
     },
     says: /evil\.example, which is refused/,
   },
+  { changes: { universe_domain: "other.example" }, says: /of another universe than the config's googleapis.com/ },
   { changes: { source_credentials: undefined }, says: /"source_credentials" is not an object/ },
   { changes: { source_credentials: impersonated({}, TARGET) }, says: /is itself impersonated/ },
   { changes: { source_credentials: { type: "authorized_user" } }, says: /"source_credentials\.client_id" is missing/ },

@@ -17,15 +17,25 @@ test("the machine's own account is asked for its token and its name, with Google
     setUp.endpoint.requests.map((request) => request.path),
     [
       "/computeMetadata/v1/instance/service-accounts/default/token?scopes=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fcloudkms",
+      "/computeMetadata/v1/universe/universe-domain",
       "/computeMetadata/v1/instance/service-accounts/default/email",
     ],
   );
 });
 
+test("a machine of another universe than the config's is refused", async () => {
+  await using setUp = await setUpTokens();
+  const google = configureGoogle({ metadata: setUp.endpoint.url }, "example.cloud");
+  const error = await getError(setUp.create(metadata(), { google })("subject"));
+  assert.equal(error.code, "credential_rejected");
+  assert.match(error.message, /this machine is of another universe than the config's example.cloud/);
+});
+
 test("another account of the machine is asked for by its address, which is its name", async () => {
   await using setUp = await setUpTokens();
   assert.equal((await getToken(setUp.create(metadata(ACCOUNT))("subject"))).principal, ACCOUNT);
-  assert.equal(setUp.endpoint.requests.length, 1);
+  // And for its universe; not for the account's name.
+  assert.equal(setUp.endpoint.requests.length, 2);
 });
 
 test("an account that the machine does not have is refused, with what to check", async () => {

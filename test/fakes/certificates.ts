@@ -1,0 +1,82 @@
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+
+/** A certificate and its key, both PEM. */
+export interface TestCertificate {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly key: KeyObject;
+  readonly name: string;
+}
+
+export interface CertificateRequest {
+  readonly name: string;
+  /** Itself where left out. */
+  readonly issuer?: TestCertificate;
+  readonly authority?: boolean;
+  /** For servers; an IPv4 address. */
+  readonly address?: string;
+  readonly notAfter?: Date;
+}
+
+const DAY_MS = 86_400_000;
+const ECDSA_SHA256 = oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
+const COMMON_NAME = oid(0x55, 0x04, 0x03);
+const BASIC_CONSTRAINTS = oid(0x55, 0x1d, 0x13);
+const ALTERNATIVE_NAMES = oid(0x55, 0x1d, 0x11);
+
+/** An X.509 certificate (RFC 5280) with a new P-256 key: Node.js can read them and not make them. */
+export function createCertificate(request: CertificateRequest): TestCertificate {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { issuer = { name: request.name, key: privateKey }, notAfter = new Date(Date.now() + DAY_MS) } = request;
+  const notBefore = new Date(Math.min(Date.now(), notAfter.getTime()) - DAY_MS);
+  const algorithm = sequence(ECDSA_SHA256);
+  const body = sequence(
+    der(0xa0, der(0x02, Buffer.of(2))),
+    der(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
+    algorithm,
+    distinguishedName(issuer.name),
+    sequence(time(notBefore), time(notAfter)),
+    distinguishedName(request.name),
+    publicKey.export({ type: "spki", format: "der" }),
+    der(0xa3, sequence(...extensions(request))),
+  );
+  const signature = sign("sha256", body, issuer.key);
+  const whole = sequence(body, algorithm, der(0x03, Buffer.concat([Buffer.of(0), signature])));
+  const lines = whole.toString("base64").match(/.{1,64}/g) ?? [];
+  return {
+    certificate: `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`,
+    privateKey: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    key: privateKey,
+    name: request.name,
+  };
+}
+
+function extensions({ authority = false, address }: CertificateRequest): Buffer[] {
+  const constraints = sequence(...(authority ? [der(0x01, Buffer.of(0xff))] : []));
+  const basic = sequence(BASIC_CONSTRAINTS, der(0x01, Buffer.of(0xff)), der(0x04, constraints));
+  if (address === undefined) return [basic];
+  const names = sequence(der(0x87, Buffer.from(address.split(".").map(Number))));
+  return [basic, sequence(ALTERNATIVE_NAMES, der(0x04, names))];
+}
+
+function distinguishedName(name: string): Buffer {
+  return sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(name)))));
+}
+
+function time(at: Date): Buffer {
+  return der(0x18, Buffer.from(at.toISOString().replace(/[-:T]|\.\d+/g, "")));
+}
+
+function oid(...bytes: number[]): Buffer {
+  return der(0x06, Buffer.from(bytes));
+}
+
+function sequence(...parts: Buffer[]): Buffer {
+  return der(0x30, Buffer.concat(parts));
+}
+
+function der(tag: number, content: Buffer): Buffer {
+  const { length } = content;
+  const long = length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...(length < 0x80 ? [length] : long)]), content]);
+}
