@@ -52,6 +52,9 @@ const NAMES: Readonly<Record<FileName, string>> = {
   accessToken: "access-token.txt",
 };
 
+/** A write that had begun may finish while its directory is removed. */
+const MAX_REMOVALS = 5;
+
 /** Says that what lies in a directory is ours to overwrite. */
 const MARKER = "EMULATOR-CREDENTIALS";
 const MARKER_TEXT =
@@ -86,7 +89,7 @@ export async function openCredentialDirectory(wanted: string | undefined): Promi
       await rename(temporary, path(NAMES[file]));
     },
     async dispose() {
-      if (wanted === undefined) await rm(directory, { recursive: true, force: true });
+      if (wanted === undefined) await rm(directory, { recursive: true, force: true, maxRetries: MAX_REMOVALS });
     },
   };
 }

@@ -89,10 +89,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   // A write that a cut request began must not meet the next start.
   opened.defer(() => kept?.settled());
   opened.defer(() => closeServer(server));
-  opened.defer(() => closing.abort());
   try {
     const directory = await openCredentialDirectory(options.credentialsDirectory);
     opened.defer(() => directory.dispose());
+    // First of all: what renews the files must not write while they are removed.
+    opened.defer(() => closing.abort());
     const parts = await assemble({ options, clock, url, directory, kept, signal: closing.signal });
     ready.resolve(parts.listener);
     return {

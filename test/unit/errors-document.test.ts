@@ -35,7 +35,7 @@ test("every remedy of src/credentials is found by what makes the table", () => {
   const texts = findErrorTexts(ROOT);
   const found = new Set(texts.flatMap(({ remedies }) => remedies));
   assert.ok(found.has("run gcloud auth application-default login again"));
-  assert.ok(found.has("grant roles/iam.serviceAccountTokenCreator to … on ……"));
+  assert.ok([...found].some((remedy) => /^grant .+ to … on …/.test(remedy)));
   assert.ok(found.has("set the clock of this machine: google says that the time in the request is off"));
   const files = new Set(texts.map(({ file }) => file));
   for (const file of ["sources/metadata", "sources/service-account", "endpoint-policy", "token-lifetime"]) {
