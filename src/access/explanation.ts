@@ -159,7 +159,7 @@ function describeOrigin(source: TokenSourceConfig, config: Config): string {
     case "exec":
       return `command ${source.command[0]}`;
     case "module":
-      return `module ${source.path}`;
+      return `file ${source.path}`;
   }
 }
 
