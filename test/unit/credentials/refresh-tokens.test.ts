@@ -104,12 +104,18 @@ test("who gave up before its turn makes no exchange", async () => {
   const controller = new AbortController();
   const first = Promise.withResolvers<{ result: string; replacement: undefined }>();
   const running = tokens.use(login, () => first.promise, never);
-  const waiting = tokens.use(login, () => assert.fail("it was made"), controller.signal);
+  let made = 0;
+  const count = async () => {
+    made += 1;
+    return { result: "", replacement: undefined };
+  };
+  const waiting = tokens.use(login, count, controller.signal);
   controller.abort(new KeyServiceError("cancelled", { problem: "gone" }));
   await assert.rejects(waiting, /gone/);
   first.resolve({ result: "", replacement: undefined });
   await running;
   assert.equal(await use(tokens, login), FIRST);
+  assert.equal(made, 0);
 });
 
 test("with a state directory it is private and names no token, and what was replaced outlives a restart", async () => {
