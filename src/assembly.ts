@@ -9,7 +9,12 @@ import type { Config, RuleConfig } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
 import { fileError } from "./config/issue.ts";
 import type { Clock } from "./core/clock.ts";
-import { createTokenSources, type TokenSources, type TokenSourcesOptions } from "./credentials/create.ts";
+import {
+  createTokenSources,
+  type EmbeddedTokenSource,
+  type TokenSources,
+  type TokenSourcesOptions,
+} from "./credentials/create.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
 import type { KmsClient } from "./kms/kms-client.ts";
 import { createRestKmsClient } from "./kms/rest-client.ts";
@@ -31,6 +36,8 @@ export interface Surroundings {
   readonly warn: (message: string) => void;
   /** Sent to Google, so that its audit logs can be matched with ours. */
   readonly userAgent: string;
+  /** Token sources of an embedding program; each takes the place of the configured one of its name. */
+  readonly tokenSources?: ReadonlyMap<string, EmbeddedTokenSource>;
 }
 
 /**
@@ -40,7 +47,10 @@ export interface Surroundings {
  */
 export function assemble(config: Config, surroundings: Surroundings, tokenOptions: TokenSourcesOptions = {}): Assembly {
   const { clock, environment, warn } = surroundings;
-  const tokenSources = createTokenSources(config, environment, clock, warn, tokenOptions);
+  const tokenSources = createTokenSources(config, environment, clock, warn, {
+    ...tokenOptions,
+    ...(surroundings.tokenSources === undefined ? {} : { custom: surroundings.tokenSources }),
+  });
   const router = createRouter(config.rules);
   const ca = readTrustedCertificates(config.google.caFile);
   const pools: Pool[] = [];

@@ -11,7 +11,16 @@ export { loadConfig } from "./config/load.ts";
 export { type Clock, systemClock } from "./core/clock.ts";
 export { type ErrorCode, KeyServiceError } from "./core/errors.ts";
 export { Secret } from "./core/secret.ts";
-export type { HeldToken, Token, TokenHolder, TokenSource } from "./credentials/token.ts";
+export type { EmbeddedTokenSource } from "./credentials/create.ts";
+export { createRefreshing, type RefreshingOptions, type RefreshReport } from "./credentials/refreshing.ts";
+export type {
+  CreateTokenSource,
+  CredentialErrorCode,
+  CustomToken,
+  CustomTokenSource,
+  TokenSourceContext,
+} from "./credentials/sources/custom.ts";
+export type { HeldToken, Token, TokenHolder, TokenScope, TokenSource } from "./credentials/token.ts";
 export { type Emulator, type EmulatorOptions, startEmulator } from "./emulator/emulator.ts";
 export { type Backends, createKeyService, type KeyService } from "./key-service.ts";
 export type { KmsClient } from "./kms/kms-client.ts";

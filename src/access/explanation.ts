@@ -144,14 +144,22 @@ function describeOrigin(source: TokenSourceConfig, config: Config): string {
     case "service_account":
       return `${describeLocation(source.credential)}, grant ${source.grant}`;
     case "authorized_user":
+    case "external_account_authorized_user":
     case "external_account":
       return describeLocation(source.credential);
+    case "gdch_service_account":
+      return `${describeLocation(source.credential)}, audience ${source.audience}`;
     case "impersonated_service_account":
       return describeImpersonation(source, config);
     case "metadata":
       return `account ${source.account}`;
     case "default":
       return "what sops itself would take";
+    // Arguments are not shown: somebody may have put into them what is not to be seen.
+    case "exec":
+      return `command ${source.command[0]}`;
+    case "module":
+      return `file ${source.path}`;
   }
 }
 

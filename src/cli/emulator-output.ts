@@ -76,6 +76,8 @@ function credentialLines({ files, principals }: Emulator): string[] {
     [files.impersonatedByUser, principals.impersonated],
     [files.externalAccount, principals.federated],
     [files.externalAccountImpersonating, principals.impersonated],
+    [files.externalAccountAuthorizedUser, principals.workforceUser],
+    [files.gdchServiceAccount, principals.serviceIdentity],
     [files.externalAccountUrl, principals.federated],
     [files.externalAccountExecutable, principals.federated],
     [files.externalAccountAws, principals.aws],

@@ -21,14 +21,20 @@ function* checkSource(source: TokenSourceShape, path: KeyPath, config: PartialSh
     case "access_token":
     case "service_account":
     case "authorized_user":
+    case "gdch_service_account":
+    case "external_account_authorized_user":
     case "external_account":
       yield* checkLocation(source, path);
       return;
     case "impersonated_service_account":
       yield* checkImpersonated(source, path, config);
       return;
+    case "exec":
+      yield* checkCommand(source.command[0] ?? "", path);
+      return;
     case "metadata":
     case "default":
+    case "module":
       return;
   }
 }
@@ -36,6 +42,12 @@ function* checkSource(source: TokenSourceShape, path: KeyPath, config: PartialSh
 function* checkLocation({ file, env }: LocationShape, path: KeyPath): Generator<Judgement> {
   if (file === undefined && env === undefined) yield error(path, "expected file or env, to say where it lies", "key");
   if (file !== undefined && env !== undefined) yield error(path, "expected either file or env, not both", "key");
+}
+
+function* checkCommand(program: string, path: KeyPath): Generator<Judgement> {
+  if (program === "" || (program.includes("/") && !program.startsWith("/"))) {
+    yield error([...path, "command", 0], "expected an absolute path, or the name of a program on PATH");
+  }
 }
 
 function* checkImpersonated(source: ImpersonatedShape, path: KeyPath, config: PartialShape): Generator<Judgement> {

@@ -59,6 +59,9 @@ function isBound(source: TokenSourceShape | undefined): boolean {
   switch (source?.type) {
     case undefined:
     case "access_token":
+    case "exec":
+    case "module":
+    case "gdch_service_account":
       return false;
     case "default":
     case "service_account":
@@ -66,6 +69,7 @@ function isBound(source: TokenSourceShape | undefined): boolean {
     case "impersonated_service_account":
     case "metadata":
     case "external_account":
+    case "external_account_authorized_user":
       return true;
   }
 }

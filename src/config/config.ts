@@ -11,6 +11,8 @@ export interface Config {
   readonly rules: readonly RuleConfig[];
   readonly google: GoogleConfig;
   readonly limits: LimitsConfig;
+  /** Absolute; for what must survive a restart. */
+  readonly stateDirectory: string | undefined;
 }
 
 export type ListenerConfig = UnixListenerConfig | TcpListenerConfig;
@@ -50,7 +52,11 @@ export type TokenSourceConfig =
   | ExternalAccountSourceConfig
   | ImpersonatedSourceConfig
   | MetadataSourceConfig
-  | DefaultSourceConfig;
+  | DefaultSourceConfig
+  | ExecSourceConfig
+  | ModuleSourceConfig
+  | GdchServiceAccountSourceConfig
+  | ExternalAccountAuthorizedUserSourceConfig;
 
 export interface AccessTokenSourceConfig {
   readonly type: "access_token";
@@ -105,6 +111,41 @@ export interface MetadataSourceConfig {
 /** The order in which sops itself looks for credentials. */
 export interface DefaultSourceConfig {
   readonly type: "default";
+}
+
+/** A command that prints a token as JSON. */
+export interface ExecSourceConfig {
+  readonly type: "exec";
+  /** The program (absolute, or a name to look for on PATH) and its arguments. No shell reads it. */
+  readonly command: readonly string[];
+  /** Names of the environment variables that it gets besides PATH and HOME. */
+  readonly env: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+  readonly timeoutMs: number;
+}
+
+/** A user's own ES module. */
+export interface ModuleSourceConfig {
+  readonly type: "module";
+  /** Absolute. */
+  readonly path: string;
+  /** Handed to the module as they stand in the config. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** An identity of Google Distributed Cloud (air-gapped). */
+export interface GdchServiceAccountSourceConfig {
+  readonly type: "gdch_service_account";
+  readonly credential: CredentialLocation;
+  /** Whom the tokens are for. */
+  readonly audience: string;
+}
+
+/** A person of a workforce pool, by a refresh token that may change with each use. */
+export interface ExternalAccountAuthorizedUserSourceConfig {
+  readonly type: "external_account_authorized_user";
+  readonly credential: CredentialLocation;
 }
 
 export type Operation = "encrypt" | "decrypt";

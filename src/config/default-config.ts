@@ -46,6 +46,7 @@ export function createDefaultConfig(environment: Environment): Config {
     ],
     google: { universeDomain, endpoints, caFile: undefined },
     limits,
+    stateDirectory: undefined,
   });
 }
 

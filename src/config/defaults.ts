@@ -22,4 +22,6 @@ export const DEFAULT_SOCKET_MODE = "0600";
 /** Google's own default and, without an organization policy, its maximum. */
 export const DEFAULT_LIFETIME_MS = 3_600_000;
 export const DEFAULT_METADATA_TIMEOUT_MS = 3000;
+/** A command may have to start an interpreter and ask somebody; the refresher itself waits no longer by default. */
+export const DEFAULT_EXEC_TIMEOUT_MS = 10_000;
 export const DEFAULT_UNIVERSE_DOMAIN = "googleapis.com";

@@ -11,6 +11,7 @@ export interface ConfigShape {
   readonly rules: readonly RuleShape[];
   readonly google: GoogleShape;
   readonly limits: LimitsShape;
+  readonly stateDirectory?: string | undefined;
 }
 
 export interface ListenerShape {
@@ -70,6 +71,30 @@ export interface DefaultShape {
   readonly type: "default";
 }
 
+export interface ExecShape {
+  readonly type: "exec";
+  readonly command: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd?: string | undefined;
+  /** Milliseconds. */
+  readonly timeout?: number | undefined;
+}
+
+export interface ModuleShape {
+  readonly type: "module";
+  readonly path: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface GdchServiceAccountShape extends LocationShape {
+  readonly type: "gdch_service_account";
+  readonly audience: string;
+}
+
+export interface ExternalAccountAuthorizedUserShape extends LocationShape {
+  readonly type: "external_account_authorized_user";
+}
+
 export type TokenSourceShape =
   | AccessTokenShape
   | ServiceAccountShape
@@ -77,7 +102,11 @@ export type TokenSourceShape =
   | ExternalAccountShape
   | ImpersonatedShape
   | MetadataShape
-  | DefaultShape;
+  | DefaultShape
+  | ExecShape
+  | ModuleShape
+  | GdchServiceAccountShape
+  | ExternalAccountAuthorizedUserShape;
 
 export interface AllowShape {
   readonly callers?: readonly string[] | undefined;

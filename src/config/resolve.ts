@@ -14,12 +14,14 @@ import type {
 import {
   DEFAULT_ATTEMPT_TIMEOUT_MS,
   DEFAULT_DEADLINE_MS,
+  DEFAULT_EXEC_TIMEOUT_MS,
   DEFAULT_LIFETIME_MS,
   DEFAULT_SOCKET_MODE,
 } from "./defaults.ts";
 import type {
   ConfigShape,
   EndpointsShape,
+  ExecShape,
   GoogleShape,
   ImpersonatedShape,
   LimitsShape,
@@ -45,6 +47,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
     rules: shape.rules.map((rule) => resolveRule(rule, google)),
     google,
     limits: resolveLimits(shape.limits),
+    stateDirectory: shape.stateDirectory === undefined ? undefined : absolute(shape.stateDirectory),
   });
 }
 
@@ -82,7 +85,19 @@ function resolveSource(source: TokenSourceShape, absolute: Absolute): TokenSourc
       return { type: source.type, account: source.account, timeoutMs: source.timeout };
     case "default":
       return { type: source.type };
+    case "exec":
+      return resolveExec(source, absolute);
+    case "module":
+      return { type: source.type, path: absolute(source.path), options: source.options };
+    case "gdch_service_account":
+      return { type: source.type, credential: resolveLocation(source, absolute), audience: source.audience };
+    case "external_account_authorized_user":
+      return { type: source.type, credential: resolveLocation(source, absolute) };
   }
+}
+
+function resolveExec({ type, command, env, cwd = ".", timeout }: ExecShape, absolute: Absolute): TokenSourceConfig {
+  return { type, command, env, cwd: absolute(cwd), timeoutMs: timeout ?? DEFAULT_EXEC_TIMEOUT_MS };
 }
 
 function resolveImpersonated(shape: ImpersonatedShape, absolute: Absolute): TokenSourceConfig {

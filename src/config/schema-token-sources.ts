@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { DEFAULT_LIFETIME_MS, DEFAULT_METADATA_TIMEOUT_MS } from "./defaults.ts";
+import { DEFAULT_EXEC_TIMEOUT_MS, DEFAULT_LIFETIME_MS, DEFAULT_METADATA_TIMEOUT_MS } from "./defaults.ts";
 import type { TokenSourceShape } from "./document.ts";
 import { renderDuration } from "./duration.ts";
 import {
@@ -24,6 +24,10 @@ const TOKEN_SOURCE_TYPES = [
   "external_account",
   "impersonated_service_account",
   "metadata",
+  "exec",
+  "module",
+  "gdch_service_account",
+  "external_account_authorized_user",
 ] as const;
 
 const location = () => ({
@@ -114,6 +118,53 @@ const metadata = section({
     .meta({ description: "How long to wait for the metadata server." }),
 }).meta({ description: "The service account of the machine, from its metadata server." });
 
+const exec = section({
+  type: z.literal("exec"),
+  command: list(
+    text("text of at most 4096 characters", /^[^\0]{0,4096}$/),
+    "texts: the program and its arguments",
+    1,
+    64,
+  ).meta({ description: "A program, by absolute path or by a name on PATH, and its arguments. No shell reads it." }),
+  env: list(variableField(), "names of environment variables", 0, 100)
+    .prefault([])
+    .meta({ description: "Names of the environment variables that it gets, besides PATH and HOME." }),
+  cwd: pathField()
+    .optional()
+    .meta({ description: "Directory that it runs in. Without it: the directory of the config file." }),
+  timeout: durationField(100, 120_000)
+    .optional()
+    .meta({
+      description: "How long the command may run.",
+      shownDefault: renderDuration(DEFAULT_EXEC_TIMEOUT_MS),
+    }),
+}).meta({ description: "A command that prints a token as JSON." });
+
+const esModule = section({
+  type: z.literal("module"),
+  path: pathField().meta({ description: "ES module (.js, .mjs or .ts) that exports createTokenSource." }),
+  options: z
+    .record(z.string(), z.unknown(), { error: "expected a mapping (key: value lines)" })
+    .prefault({})
+    .meta({ description: "Handed to createTokenSource. No place for secrets." }),
+}).meta({ description: "A token source of your own." });
+
+const gdchServiceAccount = section({
+  type: z.literal("gdch_service_account"),
+  ...location(),
+  audience: text("an audience of at most 512 characters without spaces", /^[\x21-\x7e]{1,512}$/).meta({
+    description: "Whom the tokens are for: the URL of the service that will be asked.",
+  }),
+}).meta({ description: "A service identity of Google Distributed Cloud.", ...ONE_LOCATION });
+
+const externalAccountAuthorizedUser = section({
+  type: z.literal("external_account_authorized_user"),
+  ...location(),
+}).meta({
+  description: "A workforce pool's user, as `gcloud auth application-default login --login-config` writes it.",
+  ...ONE_LOCATION,
+});
+
 const sopsDefault = section({
   type: z.literal("default"),
 }).meta({
@@ -123,7 +174,19 @@ const sopsDefault = section({
 
 export const tokenSourceSchema: z.ZodType<TokenSourceShape> = z.discriminatedUnion(
   "type",
-  [sopsDefault, accessToken, serviceAccount, authorizedUser, externalAccount, impersonated, metadata],
+  [
+    sopsDefault,
+    accessToken,
+    serviceAccount,
+    authorizedUser,
+    externalAccount,
+    impersonated,
+    exec,
+    metadata,
+    esModule,
+    gdchServiceAccount,
+    externalAccountAuthorizedUser,
+  ],
   {
     error: (issue) =>
       issue.code === "invalid_union"

@@ -160,4 +160,7 @@ export const configSchema: z.ZodType<ConfigShape> = section({
   rules: list(ruleSchema, "rules").prefault([]).meta({ description: "The first match decides; no match is refused." }),
   google: googleSchema.prefault({}).meta({ description: "Google's endpoints." }),
   limits: limitsSchema.prefault({}).meta({ description: "Bounds of the server." }),
+  stateDirectory: pathField()
+    .optional()
+    .meta({ description: "Directory for what must survive a restart: refresh tokens that were replaced." }),
 }).meta({ title: "sops-keyd config", description: "Config of sops-keyd, the SOPS key service for Cloud KMS." });

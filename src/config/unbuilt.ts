@@ -12,7 +12,6 @@ const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const UNBUILT_VALUES: Readonly<Record<string, readonly string[]>> = {
-  "tokenSources.*.type": ["external_account_authorized_user", "gdch_service_account", "exec", "module"],
   "rules[].kms.transport": ["grpc"],
 };
 

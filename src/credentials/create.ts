@@ -6,16 +6,27 @@ import { createChain } from "./chain.ts";
 import { createCredentialReader } from "./credential-file.ts";
 import { mintAnyCredential } from "./credential-types.ts";
 import { createEndpointPolicy } from "./endpoint-policy.ts";
-import { createRefreshing, type RefreshReport } from "./refreshing.ts";
+import { createRefreshTokens } from "./refresh-tokens.ts";
+import { createRefreshing, DEFAULT_REFRESH_TIMEOUT_MS, type RefreshReport } from "./refreshing.ts";
 import { createRetrying } from "./retrying.ts";
 import type { MintToken, SourceContext } from "./source-context.ts";
 import { createAccessTokenSource } from "./sources/access-token.ts";
 import { mintAuthorizedUser } from "./sources/authorized-user.ts";
 import { createCredentialSource } from "./sources/credential.ts";
+import {
+  type CustomTokenSource,
+  createCheckedSource,
+  createTokenSourceContext,
+  type TokenSourceContext,
+} from "./sources/custom.ts";
 import { createDefaultSource } from "./sources/default.ts";
+import { createExecSource } from "./sources/exec.ts";
 import { createExternalAccountMint } from "./sources/external-account.ts";
+import { mintExternalAccountAuthorizedUser } from "./sources/external-account-authorized-user.ts";
+import { createGdchMint } from "./sources/gdch-service-account.ts";
 import { createImpersonatedFileMint, createImpersonatedSource } from "./sources/impersonated-service-account.ts";
 import { createMetadataSource } from "./sources/metadata.ts";
+import { createModuleSource } from "./sources/module.ts";
 import { mintByOauthGrant, mintSelfSigned } from "./sources/service-account.ts";
 import { CLOUD_KMS_SCOPE, IAM_SCOPE, type TokenHolder, type TokenScope, type TokenSource } from "./token.ts";
 import { createTokenRequests } from "./token-request.ts";
@@ -23,15 +34,21 @@ import { createTokenRequests } from "./token-request.ts";
 export interface TokenSourcesConfig {
   readonly tokenSources: ReadonlyMap<string, TokenSourceConfig>;
   readonly google: GoogleConfig;
+  readonly stateDirectory?: string | undefined;
 }
 
 export interface TokenSourcesOptions {
   /** From 0 up to 1, as `Math.random`. */
   readonly random?: () => number;
   readonly onRefresh?: (report: RefreshReport) => void;
+  /** Made by an embedding program; each takes the place of the configured source of its name. */
+  readonly custom?: ReadonlyMap<string, EmbeddedTokenSource>;
   /** A refresh that takes longer has failed; the refresher's own bound unless given. */
   readonly timeoutMs?: number;
 }
+
+/** Called once for each scope that tokens are asked for with. */
+export type EmbeddedTokenSource = (context: TokenSourceContext) => CustomTokenSource;
 
 /** One refresher a named source and scope, shared by every rule, or every impersonation, that names it. */
 export interface TokenSources {
@@ -61,7 +78,8 @@ export function createTokenSources(
   const { google, tokenSources } = config;
   const policy = createEndpointPolicy(google);
   const send = createTokenRequests(google.caFile);
-  const shared = { google, environment, clock, warn, policy, send };
+  const refreshTokens = createRefreshTokens({ stateDirectory: config.stateDirectory, warn });
+  const shared = { google, environment, clock, warn, policy, send, refreshTokens };
   /** By scope, then by name: a source that rules use and that impersonates as well holds a token for each. */
   const holders = { [CLOUD_KMS_SCOPE]: new Map<string, TokenHolder>(), [IAM_SCOPE]: new Map<string, TokenHolder>() };
 
@@ -73,8 +91,17 @@ export function createTokenSources(
     if (source === undefined) throw misconfigured(`token source ${name} is not configured`);
     if (above.includes(name))
       throw misconfigured(`token sources impersonate in a circle: ${[...above, name].join(" → ")}`);
-    const bare = createSource(name, source, { ...shared, scope }, (base) => build(base, IAM_SCOPE, [...above, name]));
-    const holder = createRefreshing(createRetrying(bare, { ...options, clock }), { ...options, clock });
+    const custom = options.custom?.get(name);
+    const bare =
+      custom === undefined
+        ? createSource(name, source, { ...shared, scope }, (base) => build(base, IAM_SCOPE, [...above, name]))
+        : createCheckedSource(
+            name,
+            "the embedded source",
+            custom(createTokenSourceContext(name, { scope, clock, warn })),
+          );
+    const timing = { ...refreshTimeout(source), ...options, clock };
+    const holder = createRefreshing(createRetrying(bare, timing), timing);
     holders[scope].set(name, holder);
     return holder;
   };
@@ -118,7 +145,21 @@ function createSource(
       return createMetadataSource(name, config, context);
     case "default":
       return createDefaultSource(name, mintAnyCredential, context);
+    case "exec":
+      return createExecSource(name, config, context);
+    case "module":
+      return createModuleSource(name, config, context);
+    case "gdch_service_account":
+      return fromCredential(config.credential, config.type, createGdchMint(config.audience));
+    case "external_account_authorized_user":
+      return fromCredential(config.credential, config.type, mintExternalAccountAuthorizedUser);
   }
+}
+
+/** A command that may run longer than a refresh usually takes is given its time. */
+function refreshTimeout(source: TokenSourceConfig): { readonly timeoutMs?: number } {
+  if (source.type !== "exec" || source.timeoutMs < DEFAULT_REFRESH_TIMEOUT_MS) return {};
+  return { timeoutMs: source.timeoutMs + 1000 };
 }
 
 function misconfigured(problem: string): KeyServiceError {

@@ -2,6 +2,8 @@ import { KeyServiceError } from "../core/errors.ts";
 import type { MintToken } from "./source-context.ts";
 import { mintAuthorizedUser } from "./sources/authorized-user.ts";
 import { createExternalAccountMint, UNTRUSTED } from "./sources/external-account.ts";
+import { mintExternalAccountAuthorizedUser } from "./sources/external-account-authorized-user.ts";
+import { refuseWithoutAudience } from "./sources/gdch-service-account.ts";
 import { createImpersonatedFileMint } from "./sources/impersonated-service-account.ts";
 import { mintSelfSigned } from "./sources/service-account.ts";
 
@@ -20,6 +22,8 @@ export const mintAnyCredential: MintToken = async (source, document, context, si
 const MINTS: ReadonlyMap<string, MintToken> = new Map([
   ["service_account", mintSelfSigned],
   ["authorized_user", mintAuthorizedUser],
+  ["external_account_authorized_user", mintExternalAccountAuthorizedUser],
+  ["gdch_service_account", refuseWithoutAudience],
   ["external_account", createExternalAccountMint(UNTRUSTED)],
   ["impersonated_service_account", createImpersonatedFileMint(mintAnyCredential)],
 ]);

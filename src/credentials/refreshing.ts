@@ -29,7 +29,8 @@ interface Held {
   readonly lifetime: TokenLifetime;
 }
 
-const TIMEOUT_MS = 10_000;
+/** A refresh that takes longer has failed, where nothing else is said. */
+export const DEFAULT_REFRESH_TIMEOUT_MS = 10_000;
 /** A second refusal within this time says that new tokens do not help, and… */
 const REFUSAL_MEMORY_MS = 60_000;
 
@@ -54,7 +55,7 @@ const REFUSAL_MEMORY_MS = 60_000;
  * again.
  */
 export function createRefreshing(source: TokenSource, options: RefreshingOptions): TokenHolder {
-  const { clock, random = Math.random, timeoutMs = TIMEOUT_MS, onRefresh } = options;
+  const { clock, random = Math.random, timeoutMs = DEFAULT_REFRESH_TIMEOUT_MS, onRefresh } = options;
   let held: Held | undefined;
   let flight: Promise<HeldToken> | undefined;
   let failure: RefreshFailure | undefined;

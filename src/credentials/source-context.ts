@@ -3,6 +3,7 @@ import type { Environment } from "../config/environment.ts";
 import type { Clock } from "../core/clock.ts";
 import type { CredentialDocument } from "./credential-document.ts";
 import type { MintDependencies } from "./google-mint.ts";
+import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { Token, TokenScope } from "./token.ts";
 
 /** What every token source is made of, besides its own config. */
@@ -12,6 +13,7 @@ export interface SourceContext extends MintDependencies {
   readonly scope: TokenScope;
   readonly environment: Environment;
   readonly clock: Clock;
+  readonly refreshTokens: RefreshTokens;
   /** For what an operator should know and no call fails of. */
   readonly warn: (message: string) => void;
 }

@@ -121,7 +121,7 @@ export function readRefusal(response: TokenResponse): Refusal {
 }
 
 /** Error codes are identifiers; anything else stays out of messages. */
-function toCode(value: unknown): string | undefined {
+export function toCode(value: unknown): string | undefined {
   return typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,47}$/.test(value) ? value : undefined;
 }
 

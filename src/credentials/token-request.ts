@@ -48,11 +48,12 @@ const MAX_CONNECTIONS_PER_ENDPOINT = 8;
 
 /**
  * @param caFile PEM file with CAs that are trusted besides the system's; read at the first request
+ * @param moreCas PEM texts of CAs that are trusted as well
  */
-export function createTokenRequests(caFile: string | undefined): SendTokenRequest {
+export function createTokenRequests(caFile: string | undefined, moreCas: readonly string[] = []): SendTokenRequest {
   let agent: Promise<Agent> | undefined;
   const getAgent = async (): Promise<Agent> => {
-    agent ??= createAgent(caFile);
+    agent ??= createAgent(caFile, moreCas);
     try {
       return await agent;
     } catch (error) {
@@ -65,7 +66,7 @@ export function createTokenRequests(caFile: string | undefined): SendTokenReques
     if (signal.aborted) throw abortReason(signal);
     try {
       if (request.clientCertificate === undefined) return await exchange(await getAgent(), request, signal);
-      return await exchangeWithCertificate(caFile, request.clientCertificate, request, signal);
+      return await exchangeWithCertificate(caFile, moreCas, request.clientCertificate, request, signal);
     } catch (error) {
       throw toTransportError(error, request.url, signal);
     }
@@ -79,11 +80,12 @@ export function createTokenRequests(caFile: string | undefined): SendTokenReques
 /** A rotated certificate must not meet a connection that the one before opened. */
 async function exchangeWithCertificate(
   caFile: string | undefined,
+  moreCas: readonly string[],
   certificate: ClientCertificate,
   request: TokenRequest,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  const agent = await createAgent(caFile, certificate);
+  const agent = await createAgent(caFile, moreCas, certificate);
   try {
     return await exchange(agent, request, signal);
   } finally {
@@ -91,9 +93,13 @@ async function exchangeWithCertificate(
   }
 }
 
-async function createAgent(caFile: string | undefined, client?: ClientCertificate): Promise<Agent> {
+async function createAgent(
+  caFile: string | undefined,
+  moreCas: readonly string[],
+  client?: ClientCertificate,
+): Promise<Agent> {
   // Imported when the first token is fetched: it costs as much as the rest of the start.
-  const [undici, ca] = await Promise.all([import("undici"), readCa(caFile)]);
+  const [undici, ca] = await Promise.all([import("undici"), readCa(caFile, moreCas)]);
   return new undici.Agent({
     connections: MAX_CONNECTIONS_PER_ENDPOINT,
     headersTimeout: SILENCE_TIMEOUT_MS,
@@ -106,11 +112,12 @@ async function createAgent(caFile: string | undefined, client?: ClientCertificat
   });
 }
 
-async function readCa(caFile: string | undefined): Promise<string[] | undefined> {
-  if (caFile === undefined) return undefined;
+async function readCa(caFile: string | undefined, moreCas: readonly string[]): Promise<string[] | undefined> {
+  if (caFile === undefined && moreCas.length === 0) return undefined;
   try {
+    const configured = caFile === undefined ? [] : [await readFile(caFile, "utf8")];
     // Naming CAs replaces the default ones, so those are named as well.
-    return [...getCACertificates("default"), await readFile(caFile, "utf8")];
+    return [...getCACertificates("default"), ...configured, ...moreCas];
   } catch (cause) {
     throw new KeyServiceError("credential_rejected", {
       problem: `the CA file ${caFile} cannot be read`,

@@ -30,6 +30,8 @@ const faultTarget = {
     "kms.cryptoKeyVersions",
     "oauth.token",
     "sts.token",
+    "sts.oauthtoken",
+    "gdch.token",
     "iam.generateAccessToken",
     "metadata.token",
     "metadata.other",

@@ -112,6 +112,8 @@ export function createAdmin(dependencies: AdminDependencies): EmulatorAdmin {
       tokens.expire(principal);
       identities.serviceAccounts.get(principal)?.keys.clear();
       for (const user of identities.users.values()) if (user.email === principal) user.revoked = true;
+      for (const login of identities.workforceLogins.values()) if (login.principal === principal) login.revoked = true;
+      identities.serviceIdentities.get(principal)?.keys.clear();
     },
     rotateAccessToken: dependencies.rotateAccessToken,
     async addIssuer({ issuer, jwks, audiences }) {

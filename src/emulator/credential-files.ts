@@ -18,6 +18,9 @@ export interface EmulatorCredentialFiles {
   readonly externalAccount: string;
   /** With impersonation of the target account on top. */
   readonly externalAccountImpersonating: string;
+  /** Its refresh token is good for one use; the answer brings the next. */
+  readonly externalAccountAuthorizedUser: string;
+  readonly gdchServiceAccount: string;
   /** With subject tokens from the emulator's own URL, which wants a header. */
   readonly externalAccountUrl: string;
   /** With subject tokens from a command that prints `executableResponse`. */
@@ -39,6 +42,8 @@ const NAMES: Readonly<Record<FileName, string>> = {
   impersonatedByUser: "impersonated-by-user.json",
   externalAccount: "external-account.json",
   externalAccountImpersonating: "external-account-impersonating.json",
+  externalAccountAuthorizedUser: "external-account-authorized-user.json",
+  gdchServiceAccount: "gdch-service-account.json",
   externalAccountUrl: "external-account-url.json",
   externalAccountExecutable: "external-account-executable.json",
   externalAccountAws: "external-account-aws.json",

@@ -1,4 +1,11 @@
-import { EMULATED_PROJECT, EMULATED_PROJECT_NUMBER, type ServiceAccountKey, type User } from "./identities.ts";
+import {
+  EMULATED_PROJECT,
+  EMULATED_PROJECT_NUMBER,
+  type ServiceAccountKey,
+  type ServiceIdentityKey,
+  type User,
+  type WorkforceLogin,
+} from "./identities.ts";
 
 // The shapes are those of Google's own files: https://google.aip.dev/auth/4110
 
@@ -130,4 +137,41 @@ function renderFederated(url: string, subjectTokenType: string, origin: object):
 
 function impersonationUrl(target: string, url: string): string {
   return `${url}/v1/projects/-/serviceAccounts/${target}:generateAccessToken`;
+}
+
+const WORKFORCE_POOL = "locations/global/workforcePools/emulated-workforce";
+
+export function workforcePrincipal(subject: string): string {
+  return `principal://iam.googleapis.com/${WORKFORCE_POOL}/subject/${subject}`;
+}
+
+/** As `gcloud auth application-default login --login-config=…` writes it. */
+export function renderWorkforceLogin(login: WorkforceLogin, url: string): object {
+  return {
+    type: "external_account_authorized_user",
+    audience: `//iam.googleapis.com/${WORKFORCE_POOL}/providers/emulated-provider`,
+    client_id: login.clientId,
+    client_secret: login.clientSecret,
+    refresh_token: login.refreshToken,
+    token_url: `${url}/v1/oauthtoken`,
+    token_info_url: `${url}/v1/introspect`,
+    universe_domain: "googleapis.com",
+  };
+}
+
+/** Where the emulator exchanges what service identities sign; their files name it. */
+export function gdchTokenUrl(url: string): string {
+  return `${url}/authenticate`;
+}
+
+export function renderServiceIdentityKey(key: ServiceIdentityKey, url: string): object {
+  return {
+    type: "gdch_service_account",
+    format_version: "1",
+    project: EMULATED_PROJECT,
+    private_key_id: key.keyId,
+    private_key: key.privateKey.export({ type: "sec1", format: "pem" }).toString(),
+    name: key.name,
+    token_uri: gdchTokenUrl(url),
+  };
 }

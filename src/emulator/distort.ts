@@ -19,6 +19,8 @@ const STATUS_NAMES: Readonly<Record<number, string>> = {
   504: "DEADLINE_EXCEEDED",
 };
 
+const OAUTH_ENDPOINTS: readonly Endpoint[] = ["oauth.token", "sts.token", "sts.oauthtoken", "gdch.token"];
+
 /** The answer that a `status` fault gives instead of the real one. */
 export function statusReply(fault: StatusFault, endpoint: Endpoint): Reply {
   const headers = fault.retryAfter === undefined ? {} : { "Retry-After": String(fault.retryAfter) };
@@ -31,7 +33,7 @@ export function htmlReply(status = 200): Reply {
 }
 
 function defaultBody(code: number, endpoint: Endpoint): object {
-  if (endpoint === "oauth.token" || endpoint === "sts.token") {
+  if (OAUTH_ENDPOINTS.includes(endpoint)) {
     const error = code >= 500 ? "internal_failure" : code === 401 ? "invalid_client" : "invalid_grant";
     return { error, error_description: "A fault that was set in the emulator." };
   }

@@ -10,6 +10,7 @@ import { type CredentialDirectory, type EmulatorCredentialFiles, openCredentialD
 import { SUBJECT_TOKEN_AUDIENCE } from "./credential-json.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { createFaults } from "./faults.ts";
+import { createGdchRoutes } from "./gdch-routes.ts";
 import { createIamRoutes } from "./iam-routes.ts";
 import { createIdentities } from "./identities.ts";
 import { createKeyState } from "./key-state.ts";
@@ -33,6 +34,7 @@ import { EmulatorStartError } from "./start-error.ts";
 import { openStateFile, type StateFile } from "./state-file.ts";
 import { createStsRoutes } from "./sts-routes.ts";
 import { createTokenRegistry } from "./token-registry.ts";
+import { createWorkforceRoutes } from "./workforce-routes.ts";
 import { createWorkloadRoutes } from "./workload-routes.ts";
 
 export interface EmulatorOptions {
@@ -151,6 +153,8 @@ async function assemble(assembly: AssemblyOptions): Promise<{ listener: RequestL
     ...createKmsRoutes({ store, authenticate }),
     ...createOAuthRoutes(tokenEndpoint),
     ...createStsRoutes(tokenEndpoint),
+    ...createWorkforceRoutes(tokenEndpoint),
+    ...createGdchRoutes(tokenEndpoint),
     ...createIamRoutes({ access, authenticate, identities, tokens, strict, maxLifetimeMs: options.tokenLifetimeMs }),
     ...createWorkloadRoutes({ workload, issueSubjectToken: () => admin.issueSubjectToken({ subject: SUBJECT }) }),
     ...createMetadataRoutes({ identities, tokens, tokenLifetimeMs, defaultAccount: PRINCIPALS.metadata }),

@@ -122,7 +122,14 @@ function checkEffect({ kind, endpoint }: FaultSpec): void {
   }
 }
 
-const WITH_TOKEN: readonly Endpoint[] = ["oauth.token", "sts.token", "iam.generateAccessToken", "metadata.token"];
+const WITH_TOKEN: readonly Endpoint[] = [
+  "oauth.token",
+  "sts.token",
+  "sts.oauthtoken",
+  "gdch.token",
+  "iam.generateAccessToken",
+  "metadata.token",
+];
 
 function hasEffect(kind: FaultEffect["kind"], endpoint: Endpoint): boolean {
   switch (kind) {

@@ -28,6 +28,33 @@ export interface User {
   revoked: boolean;
 }
 
+/** A person of a workforce pool: each refresh token is good for one use, and its answer brings the next. */
+export interface WorkforceLogin {
+  /** `principal://…` */
+  readonly principal: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** The only one that is taken. */
+  refreshToken: string;
+  /** No refresh token is taken from then on. */
+  revoked: boolean;
+}
+
+/** A service identity of Google Distributed Cloud. */
+export interface ServiceIdentity {
+  /** `system:serviceaccount:PROJECT:NAME` */
+  readonly principal: string;
+  readonly name: string;
+  /** Public keys by key id. */
+  readonly keys: Map<string, KeyObject>;
+}
+
+export interface ServiceIdentityKey {
+  readonly name: string;
+  readonly keyId: string;
+  readonly privateKey: KeyObject;
+}
+
 /** Whose subject tokens the STS endpoint takes. */
 export interface SubjectTokenIssuer {
   readonly issuer: string;
@@ -55,6 +82,10 @@ export interface Identities {
   readonly users: Map<string, User>;
   /** By issuer. */
   readonly issuers: Map<string, SubjectTokenIssuer>;
+  /** By client id. */
+  readonly workforceLogins: Map<string, WorkforceLogin>;
+  /** By principal. */
+  readonly serviceIdentities: Map<string, ServiceIdentity>;
   /** By access key id. */
   readonly awsKeys: Map<string, AwsKey>;
   /** Whose certificates the STS endpoint takes. */
@@ -70,6 +101,8 @@ export function createIdentities(): Identities {
     serviceAccounts: new Map(),
     users: new Map(),
     issuers: new Map(),
+    workforceLogins: new Map(),
+    serviceIdentities: new Map(),
     awsKeys: new Map(),
     certificateAuthorities: [],
     deletedProviders: new Set(),
@@ -113,6 +146,35 @@ export function addUser(identities: Identities, email: string): User {
   };
   identities.users.set(user.refreshToken, user);
   return user;
+}
+
+export function addWorkforceLogin(identities: Identities, principal: string): WorkforceLogin {
+  const login: WorkforceLogin = {
+    principal,
+    clientId: `emulated-workforce-${randomBytes(8).toString("hex")}`,
+    clientSecret: `emulated-secret.${randomBytes(16).toString("base64url")}`,
+    refreshToken: generateWorkforceRefreshToken(),
+    revoked: false,
+  };
+  identities.workforceLogins.set(login.clientId, login);
+  return login;
+}
+
+export function generateWorkforceRefreshToken(): string {
+  return `emulated-workforce-refresh.${randomBytes(32).toString("base64url")}`;
+}
+
+/** A service identity with its first key; Google Distributed Cloud makes them on P-256. */
+export async function addServiceIdentity(identities: Identities, name: string): Promise<ServiceIdentityKey> {
+  const { publicKey, privateKey } = await generate("ec", { namedCurve: "P-256" });
+  const keyId = randomBytes(20).toString("hex");
+  const principal = serviceIdentityPrincipal(name);
+  identities.serviceIdentities.set(principal, { principal, name, keys: new Map([[keyId, publicKey]]) });
+  return { name, keyId, privateKey };
+}
+
+export function serviceIdentityPrincipal(name: string): string {
+  return `system:serviceaccount:${EMULATED_PROJECT}:${name}`;
 }
 
 export function addAwsKey({ awsKeys }: Identities, key: AwsKey): void {

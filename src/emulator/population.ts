@@ -11,16 +11,22 @@ import {
   renderExternalAccountUrl,
   renderImpersonated,
   renderServiceAccountKey,
+  renderServiceIdentityKey,
+  renderWorkforceLogin,
+  workforcePrincipal,
 } from "./credential-json.ts";
 import {
   addAwsKey,
   addGeneratedIssuer,
+  addServiceIdentity,
   addUser,
+  addWorkforceLogin,
   EMULATED_PROJECT_NUMBER,
   emailOf,
   ensureServiceAccount,
   generateServiceAccountKey,
   type Identities,
+  serviceIdentityPrincipal,
 } from "./identities.ts";
 import { CLOUD_PLATFORM_SCOPE, type TokenRegistry } from "./token-registry.ts";
 import { AWS_ROLE, SUBJECT_TOKEN_PATH, type Workload } from "./workload-routes.ts";
@@ -35,6 +41,10 @@ export interface EmulatorPrincipals {
   readonly impersonated: string;
   /** `principal://…` */
   readonly federated: string;
+  /** `principal://…` of a workforce pool */
+  readonly workforceUser: string;
+  /** `system:serviceaccount:…` */
+  readonly serviceIdentity: string;
   /** Of `externalAccountAws`. */
   readonly aws: string;
   /** The metadata server's `default`. */
@@ -42,6 +52,7 @@ export interface EmulatorPrincipals {
 }
 
 export const SUBJECT = "emulated-workload";
+const SERVICE_IDENTITY = "emulated-identity";
 const AWS_ARN = `arn:aws:sts::${EMULATED_PROJECT_NUMBER}:assumed-role/${AWS_ROLE}/i-0123456789abcdef0`;
 
 export const PRINCIPALS: EmulatorPrincipals = {
@@ -50,6 +61,8 @@ export const PRINCIPALS: EmulatorPrincipals = {
   user: "developer@example.com",
   impersonated: emailOf("target"),
   federated: federatedPrincipal(SUBJECT),
+  workforceUser: workforcePrincipal("emulated-employee"),
+  serviceIdentity: serviceIdentityPrincipal(SERVICE_IDENTITY),
   aws: federatedPrincipal(AWS_ARN),
   metadata: emailOf("machine"),
 };
@@ -89,9 +102,11 @@ export async function populate(options: PopulationOptions): Promise<void> {
   ensureServiceAccount(identities, PRINCIPALS.impersonated);
   ensureServiceAccount(identities, PRINCIPALS.metadata);
   const user = renderAuthorizedUser(addUser(identities, PRINCIPALS.user), url);
-  const [firstKey, secondKey] = await Promise.all([
+  const login = addWorkforceLogin(identities, PRINCIPALS.workforceUser);
+  const [firstKey, secondKey, identityKey] = await Promise.all([
     generateServiceAccountKey(identities, PRINCIPALS.serviceAccount),
     generateServiceAccountKey(identities, PRINCIPALS.secondServiceAccount),
+    addServiceIdentity(identities, SERVICE_IDENTITY),
     addGeneratedIssuer(identities, issuer),
   ]);
   const first = renderServiceAccountKey(firstKey, url);
@@ -104,6 +119,8 @@ export async function populate(options: PopulationOptions): Promise<void> {
     directory.write("impersonatedByUser", renderImpersonated(PRINCIPALS.impersonated, user, url)),
     directory.write("externalAccount", renderExternalAccount(subjectToken, url)),
     directory.write("externalAccountImpersonating", renderExternalAccount(subjectToken, url, PRINCIPALS.impersonated)),
+    directory.write("externalAccountAuthorizedUser", renderWorkforceLogin(login, url)),
+    directory.write("gdchServiceAccount", renderServiceIdentityKey(identityKey, url)),
     directory.write("externalAccountUrl", renderExternalAccountUrl(SUBJECT_TOKEN_PATH, workload.bearer, url)),
     directory.write("externalAccountExecutable", renderExternalAccountExecutable(executableResponse, url)),
     directory.write("externalAccountAws", renderExternalAccountAws(url)),

@@ -9,6 +9,8 @@ export type Endpoint =
   | "kms.cryptoKeyVersions"
   | "oauth.token"
   | "sts.token"
+  | "sts.oauthtoken"
+  | "gdch.token"
   | "iam.generateAccessToken"
   | "metadata.token"
   | "metadata.other"

@@ -19,7 +19,7 @@ export interface IssuedToken {
 }
 
 /** Which endpoint issued it: stands in the token, so that a person can tell them apart. */
-export type TokenKind = "oauth" | "sts" | "iam" | "metadata" | "static";
+export type TokenKind = "oauth" | "sts" | "gdch" | "iam" | "metadata" | "static";
 
 /** Every token that the emulator has issued or admitted, also those that are no longer valid. */
 export interface TokenRegistry {

@@ -17,7 +17,7 @@ limit: {}
   assert.deepEqual(issuesOf(text), [
     "1:10: version: expected 1",
     "3:14: listeners[0].address: expected unix:///absolute/path or tcp://ADDRESS:PORT",
-    "5:14: tokenSources.a.type: expected one of default, access_token, service_account, authorized_user, external_account, impersonated_service_account, metadata, did you mean service_account?",
+    "5:14: tokenSources.a.type: expected one of default, access_token, service_account, authorized_user, external_account, impersonated_service_account, metadata, exec, module, gdch_service_account, external_account_authorized_user, did you mean service_account?",
     "7:5: rules[0].tokenSource: is missing, expected the name of a token source or a list of 1 to 8",
     "8:12: rules[0].match: expected 8 segments as in projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY, found 2",
     "9:5: rules[0].tokenSources: unknown key, did you mean tokenSource?",
@@ -106,7 +106,7 @@ const single: readonly (readonly [what: string, text: string, expected: string])
   [
     "a missing type",
     "version: 1\ntokenSources: { a: {} }",
-    "2:17: tokenSources.a.type: is missing, expected one of default, access_token, service_account, authorized_user, external_account, impersonated_service_account, metadata",
+    "2:17: tokenSources.a.type: is missing, expected one of default, access_token, service_account, authorized_user, external_account, impersonated_service_account, metadata, exec, module, gdch_service_account, external_account_authorized_user",
   ],
   ["a list at the top", "- version: 1", "1:1: expected a mapping (key: value lines)"],
   [
@@ -127,10 +127,6 @@ const unbuilt: readonly (readonly [what: string, text: string, place: string])[]
   ["cache", withRule("cache: {}"), "8:1: cache"],
   ["tls", withRule('listeners: [{ address: "tcp://[::1]:1", tls: {} }]'), "8:41: listeners[0].tls"],
   ["transport: grpc", withRule("    kms: { transport: grpc }"), "8:23: rules[0].kms.transport"],
-  ...["external_account_authorized_user", "gdch_service_account", "exec", "module"].map(
-    (type) =>
-      [`type: ${type}`, withRule("").replace("type: default", `type: ${type}`), "3:14: tokenSources.a.type"] as const,
-  ),
 ];
 
 for (const [what, text, place] of unbuilt) {
