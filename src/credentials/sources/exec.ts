@@ -5,11 +5,11 @@ import type { ExecSourceConfig } from "../../config/config.ts";
 import type { Environment } from "../../config/environment.ts";
 import { abortReason, createDeadline } from "../../core/deadline.ts";
 import { KeyServiceError } from "../../core/errors.ts";
+import { MAX_OUTPUT_BYTES, OutputTooLong, type ProgramOutcome, runProgram } from "../program.ts";
 import type { SourceContext } from "../source-context.ts";
 import type { Token, TokenSource } from "../token.ts";
 import { transportCode } from "../token-request.ts";
 import { type ExecAnswer, readExecAnswer } from "./exec-answer.ts";
-import { MAX_OUTPUT_BYTES, OutputTooLong, type ProgramOutcome, runProgram } from "./exec-process.ts";
 
 const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
 

@@ -1,6 +1,5 @@
 import { KeyServiceError } from "../../core/errors.ts";
 import type { CredentialFields } from "../credential-document.ts";
-import { MAX_CREDENTIAL_BYTES } from "../credential-file.ts";
 import type { SourceContext } from "../source-context.ts";
 import { parseExecutableResponse } from "./executable-response.ts";
 import { readNamedFile } from "./read-file.ts";
@@ -39,7 +38,6 @@ export function parseExecutableOrigin(origin: CredentialFields, allowExecutable:
         command: executable.command,
         environment: createEnvironment(executable, purpose, context),
         timeoutMs: Math.min(executable.timeoutMs, LONGEST_RUN_MS),
-        maxOutputBytes: MAX_CREDENTIAL_BYTES,
         clock: context.clock,
       },
       signal,

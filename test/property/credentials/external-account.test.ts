@@ -5,6 +5,7 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
 import { parseCredential } from "../../../src/credentials/credential-document.ts";
 import { createEndpointPolicy } from "../../../src/credentials/endpoint-policy.ts";
+import { createRefreshTokens } from "../../../src/credentials/refresh-tokens.ts";
 import type { SourceContext } from "../../../src/credentials/source-context.ts";
 import { createExternalAccountMint } from "../../../src/credentials/sources/external-account.ts";
 import { CLOUD_KMS_SCOPE } from "../../../src/credentials/token.ts";
@@ -23,7 +24,9 @@ function createContext(requests: TokenRequest[]): SourceContext {
   const send: SendTokenRequest = Object.assign(respond, { prepare: async () => {} });
   const policy = createEndpointPolicy(GOOGLE);
   const environment = createEnvironment({ AWS_REGION: "eu-west-1" });
-  return { google: GOOGLE, scope: CLOUD_KMS_SCOPE, environment, clock: systemClock, warn() {}, policy, send };
+  const refreshTokens = createRefreshTokens({ stateDirectory: undefined, warn() {} });
+  const shared = { google: GOOGLE, clock: systemClock, warn() {}, policy, send, refreshTokens };
+  return { ...shared, scope: CLOUD_KMS_SCOPE, environment };
 }
 
 const URLS = [

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { abortReason } from "../../core/deadline.ts";
+import { abortReason } from "../core/deadline.ts";
 
 export interface ProgramRun {
   /** Absolute. */
   readonly file: string;
   readonly args: readonly string[];
-  readonly cwd: string;
+  /** Undefined: ours. */
+  readonly cwd?: string;
   /** All that it gets; nothing of our own environment besides. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -39,7 +40,7 @@ export function runProgram(run: ProgramRun, signal: AbortSignal): Promise<Progra
   if (signal.aborted) return Promise.reject(abortReason(signal));
   // Without file descriptors to spare it comes without its pipes, whatever the narrower type says.
   const child: ChildProcess = spawn(run.file, run.args, {
-    cwd: run.cwd,
+    ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
     env: { ...run.env },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
