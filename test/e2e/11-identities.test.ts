@@ -24,7 +24,26 @@ async function accountKey(bench: Bench, email: string): Promise<string> {
 
 const emailOf = (name: string) => `${name}@identities.iam.gserviceaccount.com`;
 
-/** Every kind, each as a principal that no other has. A new kind is a new entry. */
+/** JavaScript for a promise of what the metadata server says of an account's token, as the API has it. */
+async function attachedToken(bench: Bench, name: string): Promise<string> {
+  await accountKey(bench, emailOf(name));
+  const url = `${bench.emulator.url}/computeMetadata/v1/instance/service-accounts/${emailOf(name)}/token`;
+  const headers = { "metadata-flavor": "Google" };
+  return `fetch(${JSON.stringify(url)}, { headers: ${JSON.stringify(headers)} }).then((answer) => answer.text())`;
+}
+
+async function writeModule(bench: Bench, name: string): Promise<string> {
+  const text = `
+    export const createTokenSource = () => ({
+      async fetchToken() {
+        const { access_token: accessToken, expires_in: seconds } = JSON.parse(await ${await attachedToken(bench, name)});
+        return { accessToken, expiresAtMs: Date.now() + seconds * 1000, steps: ["a module of this test"] };
+      },
+    });`;
+  return bench.write(`${name}.mjs`, text);
+}
+
+/** Every type of token source there is, each as a principal that no other has. A new type is a new entry. */
 async function identities(bench: Bench): Promise<readonly Identity[]> {
   const { files, principals } = bench.emulator;
   return [
@@ -72,6 +91,41 @@ async function identities(bench: Bench): Promise<readonly Identity[]> {
       name: "federated-aws",
       principal: principals.aws,
       sources: { "federated-aws": { type: "external_account", file: files.externalAccountAws } },
+    },
+    {
+      name: "workforce",
+      principal: principals.workforceUser,
+      sources: { workforce: { type: "external_account_authorized_user", file: files.externalAccountAuthorizedUser } },
+    },
+    {
+      name: "distributed-cloud",
+      principal: principals.serviceIdentity,
+      sources: {
+        "distributed-cloud": {
+          type: "gdch_service_account",
+          file: files.gdchServiceAccount,
+          audience: bench.emulator.url,
+        },
+      },
+    },
+    {
+      name: "command",
+      principal: emailOf("command"),
+      sources: {
+        command: {
+          type: "exec",
+          command: [
+            process.execPath,
+            "--eval",
+            `${await attachedToken(bench, "command")}.then((text) => console.log(text))`,
+          ],
+        },
+      },
+    },
+    {
+      name: "own-module",
+      principal: emailOf("own-module"),
+      sources: { "own-module": { type: "module", path: await writeModule(bench, "own-module") } },
     },
     {
       name: "machine",
