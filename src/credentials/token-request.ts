@@ -12,6 +12,8 @@ export interface TokenRequest {
   readonly body?: string;
   /** Shown to a server that asks for one; such a request has a connection of its own. */
   readonly clientCertificate?: ClientCertificate;
+  /** How long the server may say nothing, in milliseconds; {@link SILENCE_TIMEOUT_MS} unless given. */
+  readonly silenceMs?: number;
 }
 
 /** PEM. */
@@ -41,9 +43,12 @@ export interface SendTokenRequest {
 /** Far above any token answer; what is longer is not read. */
 export const MAX_RESPONSE_BYTES: number = 64 * 1024;
 
-const CONNECT_TIMEOUT_MS = 5000;
-/** Only a last resort: every refresh has a shorter deadline of its own. */
-const SILENCE_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 3000;
+/**
+ * A third of a refresh: so a request that hangs leaves time for another one, is told of by the name of its endpoint,
+ * and holds nobody up for long once the endpoint is back.
+ */
+const SILENCE_TIMEOUT_MS = 3000;
 const MAX_CONNECTIONS_PER_ENDPOINT = 8;
 
 /**
@@ -102,8 +107,6 @@ async function createAgent(
   const [undici, ca] = await Promise.all([import("undici"), readCa(caFile, moreCas)]);
   return new undici.Agent({
     connections: MAX_CONNECTIONS_PER_ENDPOINT,
-    headersTimeout: SILENCE_TIMEOUT_MS,
-    bodyTimeout: SILENCE_TIMEOUT_MS,
     connect: {
       timeout: CONNECT_TIMEOUT_MS,
       ...(ca === undefined ? {} : { ca }),
@@ -128,12 +131,15 @@ async function readCa(caFile: string | undefined, moreCas: readonly string[]): P
 }
 
 async function exchange(agent: Agent, request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> {
+  const { silenceMs = SILENCE_TIMEOUT_MS } = request;
   const response = await agent.request({
     origin: request.url.origin,
     path: `${request.url.pathname}${request.url.search}`,
     method: request.method,
     headers: { ...request.headers },
     body: request.body ?? null,
+    headersTimeout: silenceMs,
+    bodyTimeout: silenceMs,
     signal,
   });
   const chunks: Buffer[] = [];
@@ -162,12 +168,16 @@ function tooLong(url: URL): KeyServiceError {
 function toTransportError(thrown: unknown, url: URL, signal: AbortSignal): KeyServiceError {
   if (thrown instanceof KeyServiceError) return thrown;
   if (signal.aborted) return abortReason(signal);
+  const code = transportCode(thrown);
+  const what = SILENCES.includes(code) ? "does not answer" : "cannot be reached";
   return new KeyServiceError("credential_unavailable", {
-    problem: `token endpoint ${url.host} cannot be reached (${transportCode(thrown)})`,
+    problem: `token endpoint ${url.host} ${what} (${code})`,
     remedy: "check the network and the endpoints in the config",
     cause: thrown,
   });
 }
+
+const SILENCES: readonly string[] = ["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"];
 
 /** `ECONNREFUSED`, `UND_ERR_CONNECT_TIMEOUT`, `DEPTH_ZERO_SELF_SIGNED_CERT` and the like; never free text. */
 export function transportCode(thrown: unknown): string {

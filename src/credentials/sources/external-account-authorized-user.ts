@@ -48,6 +48,8 @@ async function exchange(
     {
       method: "POST",
       url,
+      // An answer that comes late still brings the only refresh token that is good from then on.
+      silenceMs: EXCHANGE_TIMEOUT_MS,
       headers: {
         authorization: basicAuthorization(login),
         "content-type": "application/x-www-form-urlencoded",

@@ -109,3 +109,11 @@ test("a private CA is trusted where it is configured, and only there", {
   );
   server.closeAllConnections();
 });
+
+test("a server that says nothing is given up after its time, and named", async () => {
+  await using endpoint = await startTokenEndpoint();
+  endpoint.trouble = "hang";
+  const request: TokenRequest = { ...get(`${endpoint.url}/token`), silenceMs: 50 };
+  const says = /^token endpoint 127\.0\.0\.1:\d+ does not answer \(UND_ERR_HEADERS_TIMEOUT\)/;
+  await assert.rejects(createTokenRequests(undefined)(request, never), failsWith("credential_unavailable", says));
+});
