@@ -45,10 +45,10 @@ export const MAX_RESPONSE_BYTES: number = 64 * 1024;
 
 const CONNECT_TIMEOUT_MS = 3000;
 /**
- * A third of a refresh: so a request that hangs leaves time for another one, is told of by the name of its endpoint,
+ * Three of them fit into a refresh: so a request that hangs leaves time for another one, is told of by the name of its endpoint
  * and holds nobody up for long once the endpoint is back.
  */
-const SILENCE_TIMEOUT_MS = 3000;
+const SILENCE_TIMEOUT_MS = 2500;
 const MAX_CONNECTIONS_PER_ENDPOINT = 8;
 
 /**
