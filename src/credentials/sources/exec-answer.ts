@@ -99,7 +99,7 @@ function missingExpiry(field: string): never {
 
 function unusable(
   why: string,
-  remedy = "see docs/token-sources.md for the formats that are understood",
+  remedy = "see docs/token-sources/exec.md for the formats that are understood",
 ): KeyServiceError {
   return new KeyServiceError("credential_rejected", { problem: `its answer cannot be used: ${why}`, remedy });
 }
