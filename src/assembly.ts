@@ -1,11 +1,10 @@
 import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
-import type { Pool } from "undici";
 import { decideRequest } from "./access/decision.ts";
 import type { KeyBackend } from "./backends/backend.ts";
 import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
-import type { Config, RuleConfig } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
 import { fileError } from "./config/issue.ts";
 import type { Clock } from "./core/clock.ts";
@@ -16,7 +15,6 @@ import {
   type TokenSourcesOptions,
 } from "./credentials/create.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
-import type { KmsClient } from "./kms/kms-client.ts";
 import { createRestKmsClient } from "./kms/rest-client.ts";
 import { createRouter } from "./routing/router.ts";
 
@@ -51,32 +49,23 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     ...tokenOptions,
     ...(surroundings.tokenSources === undefined ? {} : { custom: surroundings.tokenSources }),
   });
-  const router = createRouter(config.rules);
   const ca = readTrustedCertificates(config.google.caFile);
-  const pools: Pool[] = [];
-  const routes = new Map<RuleConfig, Route>();
-
-  function createKmsClient(rule: RuleConfig): KmsClient {
+  const routes = config.rules.map((rule): Route => {
     // A pool for each rule, so that one rule's slow endpoint takes no connection from another's.
     const dispatcher = createEndpointPool(new URL(rule.kms.endpoint).origin, ca);
-    pools.push(dispatcher);
-    return createRestKmsClient({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
-  }
-
-  for (const rule of config.rules) {
-    routes.set(rule, { rule, tokens: tokenSources.holderFor(rule.tokenSource), kms: createKmsClient(rule) });
-  }
+    const client = createRestKmsClient({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
+    return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client };
+  });
+  const router = createRouter(routes);
   return {
     tokenSources,
     gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
       const decision = decideRequest(router, { key, operation, caller, listenerIsLocal });
       if (!decision.allowed) throw decision.error;
-      const route = routes.get(decision.rule);
-      if (route === undefined) throw new Error("a rule of the router has no route");
-      return route;
+      return decision.rule;
     }, clock),
     async close() {
-      await Promise.all(pools.map((pool) => pool.destroy()));
+      await Promise.all(routes.map(({ client }) => client.close()));
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Operation, RuleConfig } from "../config/config.ts";
-import { decodeBase64 } from "../core/base64.ts";
+import { base64Length, decodeBase64 } from "../core/base64.ts";
 import type { Clock } from "../core/clock.ts";
 import { createDeadline } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
@@ -10,10 +10,9 @@ import type { CallContext, KeyAnswer, KeyBackend } from "./backend.ts";
 import type { GcpKmsKey } from "./sops-key.ts";
 
 /** Where a rule leads: whose token, and which way to Cloud KMS. */
-export interface Route {
-  readonly rule: RuleConfig;
+export interface Route extends RuleConfig {
   readonly tokens: TokenHolder;
-  readonly kms: KmsClient;
+  readonly client: KmsClient;
 }
 
 /**
@@ -39,16 +38,17 @@ export function createGcpKmsBackend(authorise: Authorise, clock: Clock): KeyBack
     work: Work,
   ): Promise<KeyAnswer> {
     const key = parseCryptoKeyName(resourceId);
-    const { rule, tokens, kms } = authorise(key, operation, context);
-    const place = { rule: rule.name, source: tokens.name };
+    const route = authorise(key, operation, context);
+    const { tokens, client } = route;
+    const place = { rule: route.name, source: tokens.name };
     using deadline = createDeadline(
       clock,
-      rule.kms.deadlineMs,
-      `the call took longer than ${rule.kms.deadlineMs / 1_000} s`,
+      route.kms.deadlineMs,
+      `the call took longer than ${route.kms.deadlineMs / 1_000} s`,
       context.signal,
     );
     try {
-      return { ...place, ...(await work(kms, { key, tokens, signal: deadline.signal })) };
+      return { ...place, ...(await work(client, { key, tokens, signal: deadline.signal })) };
     } catch (thrown) {
       throw toKeyServiceError(thrown).within({ key, ...place });
     }
@@ -72,7 +72,7 @@ export function createGcpKmsBackend(authorise: Authorise, clock: Clock): KeyBack
 }
 
 function decodeCiphertext(wire: Buffer): Buffer {
-  checkSize(wire, Math.ceil(MAX_CIPHERTEXT_BYTES / 3) * 4, "encrypted data key");
+  checkSize(wire, base64Length(MAX_CIPHERTEXT_BYTES), "encrypted data key");
   const bytes = decodeBase64(wire.toString("latin1"));
   if (bytes !== undefined) return bytes;
   throw new KeyServiceError("payload_invalid", {

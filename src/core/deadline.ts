@@ -4,10 +4,6 @@ import { KeyServiceError, toKeyServiceError } from "./errors.ts";
 /** An AbortSignal with a time limit; `dispose` ends the timer and detaches from the outer signal. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
-  /** Monotonic time at which the signal fires. */
-  readonly atMs: number;
-  /** Milliseconds left, never negative. */
-  remainingMs(): number;
 }
 
 /**
@@ -16,7 +12,6 @@ export interface Deadline extends Disposable {
  */
 export function createDeadline(clock: Clock, timeoutMs: number, problem: string, outer?: AbortSignal): Deadline {
   const controller = new AbortController();
-  const atMs = clock.monotonicMs() + timeoutMs;
   const cancelTimer = clock.schedule(timeoutMs, () =>
     controller.abort(new KeyServiceError("deadline_exceeded", { problem })),
   );
@@ -25,8 +20,6 @@ export function createDeadline(clock: Clock, timeoutMs: number, problem: string,
   else outer?.addEventListener("abort", onOuterAbort, { once: true });
   return {
     signal: controller.signal,
-    atMs,
-    remainingMs: () => Math.max(0, atMs - clock.monotonicMs()),
     [Symbol.dispose]() {
       cancelTimer();
       outer?.removeEventListener("abort", onOuterAbort);

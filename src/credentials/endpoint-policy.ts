@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { isLoopbackHost } from "../config/address.ts";
 import type { GoogleConfig } from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
 
@@ -16,10 +17,6 @@ import { KeyServiceError } from "../core/errors.ts";
 export type EndpointPolicy = (url: URL, what: string) => URL;
 
 const DEFAULT_UNIVERSE = "googleapis.com";
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
 
 const LINK_LOCAL = new BlockList();
 LINK_LOCAL.addSubnet("169.254.0.0", 16, "ipv4");
@@ -120,10 +117,4 @@ function findForeignHost(host: string, universeDomain: string): string | undefin
 function findClearTextFault(host: string, isConfigured: boolean): string | undefined {
   if (!isConfigured) return "it is plain http";
   return isLoopbackHost(host) ? undefined : "plain http is for loopback addresses only";
-}
-
-/** Without brackets. */
-export function isLoopbackHost(host: string): boolean {
-  if (host === "localhost") return true;
-  return isIP(host) !== 0 && LOOPBACK.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
 }

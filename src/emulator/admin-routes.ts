@@ -5,7 +5,7 @@ import type { AwsKeyRequest, EmulatorAdmin, IssuerRequest, SubjectTokenRequest }
 import { parseJsonBody } from "./body.ts";
 import type { FaultSpec } from "./faults.ts";
 import { KEY_PATH } from "./kms-paths.ts";
-import { isLoopbackHost } from "./loopback.ts";
+import { isLoopbackHeader } from "./loopback.ts";
 import { googleRefusal, Refusal } from "./refusals.ts";
 import { type EmulatorRequest, findRoute, parameter, type Reply } from "./routes.ts";
 
@@ -115,7 +115,7 @@ export function createAdminAnswer(admin: EmulatorAdmin): (request: EmulatorReque
  * that has pointed its own name here (DNS rebinding) still says that name in Host.
  */
 function refuseBrowsers({ headers }: EmulatorRequest): void {
-  if (headers.origin === undefined && isLoopbackHost(headers.host ?? "")) return;
+  if (headers.origin === undefined && isLoopbackHeader(headers.host ?? "")) return;
   throw googleRefusal("PERMISSION_DENIED", "The admin path takes no Origin, and only a loopback Host.");
 }
 

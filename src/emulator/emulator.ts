@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
+import { isLoopbackHost } from "../config/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { createAccessLists } from "./access.ts";
 import { createAdmin, type EmulatorAdmin } from "./admin.ts";
@@ -17,7 +18,7 @@ import { createKeyState } from "./key-state.ts";
 import { createKeyStore } from "./key-store.ts";
 import { createKmsCryptoRoutes } from "./kms-crypto-routes.ts";
 import { createKmsRoutes } from "./kms-routes.ts";
-import { isLoopbackAddress, toUrl } from "./loopback.ts";
+import { toUrl } from "./loopback.ts";
 import { createMetadataRoutes } from "./metadata-routes.ts";
 import { createOAuthRoutes } from "./oauth-routes.ts";
 import {
@@ -74,7 +75,7 @@ const DEFAULT_TOKEN_LIFETIME_MS = 3_600_000;
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { host = "127.0.0.1", port = 0, clock = systemClock } = options;
-  if (!isLoopbackAddress(host)) {
+  if (!isLoopbackHost(host)) {
     throw new EmulatorStartError(`the emulator listens on loopback only, and ${host} is not: use 127.0.0.1`);
   }
   const kept = options.stateDirectory === undefined ? undefined : await openStateFile(options.stateDirectory);

@@ -85,8 +85,3 @@ function quote(text: string): string {
 export function idsOf(key: CryptoKeyName): readonly string[] {
   return key.split("/").filter((_, index) => index % 2 === 1);
 }
-
-/** The location of a key: `europe-west1`, `global`. */
-export function locationOf(key: CryptoKeyName): string {
-  return key.split("/")[3] ?? "";
-}

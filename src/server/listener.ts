@@ -2,7 +2,7 @@ import { createServer, type Socket, type Server as SocketServer } from "node:net
 import type { Server as GrpcServer } from "@grpc/grpc-js";
 import { ServerCredentials } from "@grpc/grpc-js";
 import type { CallOrigin } from "../backends/backend.ts";
-import { isLoopbackHost, renderAddress } from "../config/address.ts";
+import { isLocalAddress, renderAddress } from "../config/address.ts";
 import type { LimitsConfig, ListenerConfig, TcpListenerConfig } from "../config/config.ts";
 import { ListenError } from "./listen-error.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
@@ -59,7 +59,7 @@ function close(sockets: SocketServer): Promise<void> {
 export function originOf(config: ListenerConfig, address: string): CallOrigin {
   return {
     caller: { kind: "local", listener: address, name: config.caller },
-    listenerIsLocal: config.kind === "unix" || isLoopbackHost(config.host),
+    listenerIsLocal: isLocalAddress(config),
   };
 }
 

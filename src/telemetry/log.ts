@@ -33,9 +33,6 @@ export function createLog(level: LogLevel, forTerminal: boolean): Log {
   };
 }
 
-/** A log that says nothing. */
-export const silentLog: Log = { error() {}, warn() {}, info() {}, debug() {} };
-
 function write(logger: Logger, level: LogLevel): Log["info"] {
   return (message, fields = {}) => {
     logger.log({ level, message, ...fields });

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
+import { isLoopbackHost } from "../../config/address.ts";
 import { KeyServiceError } from "../../core/errors.ts";
-import { isLoopbackHost } from "../endpoint-policy.ts";
 
 /**
  * Where subject tokens may be got from. A credential file comes from outside: followed blindly, it could have us ask

@@ -41,7 +41,7 @@ function setUp(kms: KmsClient = createMirrorKms().kms) {
   const authorised: string[] = [];
   const backend = createGcpKmsBackend((key, operation) => {
     authorised.push(`${operation} ${key}`);
-    return { rule: fakeRule(), tokens: createFakeTokenHolder(), kms };
+    return { ...fakeRule(), tokens: createFakeTokenHolder(), client: kms };
   }, clock);
   return { backend, authorised, clock };
 }

@@ -10,10 +10,8 @@ describe("a deadline", () => {
     using deadline = createDeadline(clock, 100, "too slow");
     clock.advance(99);
     assert.equal(deadline.signal.aborted, false);
-    assert.equal(deadline.remainingMs(), 1);
     clock.advance(1);
     assert.equal(abortReason(deadline.signal).code, "deadline_exceeded");
-    assert.equal(deadline.remainingMs(), 0);
   });
 
   test("passes on why the outer signal fired", () => {
