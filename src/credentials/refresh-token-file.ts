@@ -38,7 +38,10 @@ export function createRefreshTokenFiles(directory: string): RefreshTokenFiles {
       if (fields["version"] === 1 && typeof original === "string" && typeof current === "string" && current !== "") {
         return { original, current: new Secret(current) };
       }
-      throw new KeyServiceError("credential_rejected", { problem: `${pathOf(key)} is damaged` });
+      throw new KeyServiceError("credential_rejected", {
+        problem: `${pathOf(key)} is damaged`,
+        remedy: "remove it: the credential file's own refresh token is used then, or log in again",
+      });
     },
     async write(key, { original, current }) {
       await mkdir(directory, { recursive: true, mode: 0o700 });

@@ -107,4 +107,28 @@ describe("the source", () => {
       [],
     );
   });
+
+  test("says with every error what can be done about it", () => {
+    /** Where the remedy comes from elsewhere: a later layer, a user's own module, or a warning's text. */
+    const exempt = ["core/deadline.ts", "credentials/sources/custom.ts", "credentials/refresh-token-file.ts"];
+    const silent = FILES.filter((file) => !exempt.includes(file)).flatMap((file) => {
+      const [, ...made] = readFileSync(join(SOURCE, file), "utf8").split("new KeyServiceError(");
+      return made
+        .map(upToItsEnd)
+        .filter((text) => !/remedy|\.\.\./.test(text))
+        .map((text) => `${file}: ${text}`);
+    });
+    assert.deepEqual(silent, []);
+  });
 });
+
+/** The arguments of a call, of which `text` begins with the first. */
+function upToItsEnd(text: string): string {
+  let open = 1;
+  const end = [...text].findIndex((character) => {
+    if (character === "(") open += 1;
+    if (character === ")") open -= 1;
+    return open === 0;
+  });
+  return text.slice(0, end);
+}

@@ -121,7 +121,10 @@ async function findProgram(program: string, environment: Environment): Promise<s
   }
   if (present === undefined) {
     const where = isAbsolute(program) ? program : `${program} on PATH`;
-    throw new KeyServiceError("credential_missing", { problem: `there is no program ${where}` });
+    throw new KeyServiceError("credential_missing", {
+      problem: `there is no program ${where}`,
+      remedy: "install it where sops-keyd runs, or correct command of the token source",
+    });
   }
   throw new KeyServiceError("credential_rejected", {
     problem: `${present} cannot be run by the user that sops-keyd runs as`,

@@ -71,7 +71,11 @@ async function mustExist(path: string): Promise<void> {
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new KeyServiceError("credential_missing", { problem: `there is no module ${path}`, cause });
+      throw new KeyServiceError("credential_missing", {
+        problem: `there is no module ${path}`,
+        remedy: "put it there, or correct path of the token source",
+        cause,
+      });
     }
   }
 }
