@@ -13,11 +13,21 @@ async function main(): Promise<void> {
   }
 }
 
+/** Who reads our output may go away: `| head` has seen enough, a log collector restarts. A daemon serves on. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}
+
 function refuseToRun(why: string): void {
   process.stderr.write(`sops-keyd: ${why}\n`);
   process.exitCode = 2;
 }
 
+outliveReaders();
 if (Number.parseInt(process.versions.node, 10) < MINIMUM_NODE_MAJOR) {
   refuseToRun(`needs Node.js ${MINIMUM_NODE_MAJOR} or newer; this is ${process.version}`);
 } else if (process.platform === "win32") {
