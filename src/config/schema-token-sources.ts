@@ -44,6 +44,19 @@ const having = (...keys: string[]) => ({
 });
 const ONE_LOCATION = { oneOf: [having("file"), having("env")] };
 
+/** How an account is impersonated, whoever does it. */
+const impersonation = () => ({
+  delegates: list(emailField(), "email addresses", 0, 8)
+    .optional()
+    .meta({ description: "Service accounts in between, the first hop first. Default: none." }),
+  lifetime: durationField(60_000, 43_200_000)
+    .optional()
+    .meta({
+      description: "How long its tokens live. More than 1h needs an organization policy.",
+      shownDefault: renderDuration(DEFAULT_LIFETIME_MS),
+    }),
+});
+
 const accessToken = section({
   type: z.literal("access_token"),
   ...location(),
@@ -68,15 +81,7 @@ const authorizedUser = section({
 const externalAccount = section({
   type: z.literal("external_account"),
   ...location(),
-  delegates: list(emailField(), "email addresses", 0, 8)
-    .optional()
-    .meta({ description: "Service accounts in between, the first hop first. Default: none." }),
-  lifetime: durationField(60_000, 43_200_000)
-    .optional()
-    .meta({
-      description: "How long its tokens live. More than 1h needs an organization policy.",
-      shownDefault: renderDuration(DEFAULT_LIFETIME_MS),
-    }),
+  ...impersonation(),
   allowExecutable: flagField().prefault(false).meta({ description: "Runs the command that the credential names." }),
   subjectTokenHosts: list(hostField(), "names of hosts", 0, 32)
     .optional()
@@ -90,15 +95,7 @@ const impersonated = section({
   type: z.literal("impersonated_service_account"),
   source: nameField().optional().meta({ description: "Name of the token source that impersonates." }),
   target: emailField().optional().meta({ description: "Email address of the service account to become." }),
-  delegates: list(emailField(), "email addresses", 0, 8)
-    .optional()
-    .meta({ description: "Service accounts in between, the first hop first. Default: none." }),
-  lifetime: durationField(60_000, 43_200_000)
-    .optional()
-    .meta({
-      description: "How long its tokens live. More than 1h needs an organization policy.",
-      shownDefault: renderDuration(DEFAULT_LIFETIME_MS),
-    }),
+  ...impersonation(),
   ...location(),
 }).meta({
   description: "A service account that another token source impersonates; or, with file or env, as gcloud wrote it.",
