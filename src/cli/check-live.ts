@@ -2,13 +2,12 @@ import { randomBytes } from "node:crypto";
 import { findOrigin } from "../access/explanation.ts";
 import { type Assembly, assemble } from "../assembly.ts";
 import type { Config } from "../config/config.ts";
-import { processEnvironment } from "../config/environment.ts";
 import { systemClock } from "../core/clock.ts";
 import { createDeadline } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError, toPrintableLine } from "../core/errors.ts";
 import { inForeground } from "./foreground.ts";
 import { describeFailure, describeToken, type FailureFacts, getTokenWithin, type TokenFacts } from "./live-token.ts";
-import { readVersion } from "./version.ts";
+import { processSurroundings } from "./surroundings.ts";
 
 /**
  * What came of asking one source. `passed_over`: it has no credential to offer, and every rule that names it goes on
@@ -49,13 +48,7 @@ const DATA_KEY_BYTES = 32;
 /** Asks every token source of the config, and Cloud KMS where a key is named, by the server's own way. */
 export async function checkLive(config: Config, options: LiveOptions): Promise<LiveReport> {
   const { timeoutMs, warn } = options;
-  const userAgent = `sops-keyd/${readVersion()}`;
-  const surroundings = {
-    environment: processEnvironment,
-    clock: systemClock,
-    warn: (message: string) => warn(toPrintableLine(message)),
-    userAgent,
-  };
+  const surroundings = processSurroundings((message) => warn(toPrintableLine(message)));
   const assembly = assemble(config, surroundings, { timeoutMs });
   try {
     return await inForeground(askAll(config, assembly, options));

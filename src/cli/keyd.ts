@@ -1,6 +1,5 @@
 import { assemble } from "../assembly.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
-import { processEnvironment } from "../config/environment.ts";
 import { ConfigError } from "../config/issue.ts";
 import { systemClock } from "../core/clock.ts";
 import { describeCause } from "../core/describe-cause.ts";
@@ -10,7 +9,7 @@ import { createReloadable } from "../server/reloadable.ts";
 import { startServer } from "../server/server.ts";
 import { type Log, logCall } from "../telemetry/log.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
-import { readVersion } from "./version.ts";
+import { processSurroundings } from "./surroundings.ts";
 
 /** A running key service. */
 export interface Keyd {
@@ -23,12 +22,7 @@ export interface Keyd {
 
 /** @throws CommandError where a listener cannot be opened or a file of the config cannot be read */
 export async function startKeyd(config: Config, listeners: readonly ListenerConfig[], log: Log): Promise<Keyd> {
-  const surroundings = {
-    environment: processEnvironment,
-    clock: systemClock,
-    warn: (message: string) => log.warn(message),
-    userAgent: `sops-keyd/${readVersion()}`,
-  };
+  const surroundings = processSurroundings((message) => log.warn(message));
   const state = createReloadable(await asUsage(() => assemble(config, surroundings)));
   const unbounded = createKeyService(state.current, systemClock, (call) => logCall(log, call));
   const service = createBoundedKeyService(unbounded, config.limits.maxCalls);

@@ -9,8 +9,8 @@ import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { inForeground } from "./foreground.ts";
 import { describeFailure, describeToken, getTokenWithin, renderSeconds, type TokenFacts } from "./live-token.ts";
 import { parseDurationOption } from "./options.ts";
+import { processSurroundings } from "./surroundings.ts";
 import type { TokenOptions } from "./token.ts";
-import { readVersion } from "./version.ts";
 
 const LABEL_WIDTH = 9;
 
@@ -30,12 +30,9 @@ export async function runToken(source: string | undefined, options: TokenOptions
 
 /** By the server's own way, so that what works here works there. */
 async function fetchToken(config: Config, names: readonly string[], timeoutMs: number): Promise<HeldToken> {
-  const surroundings = {
-    environment: processEnvironment,
-    clock: systemClock,
-    warn: (message: string) => process.stderr.write(`warning: ${toPrintableLine(message)}\n`),
-    userAgent: `sops-keyd/${readVersion()}`,
-  };
+  const surroundings = processSurroundings((message) => {
+    process.stderr.write(`warning: ${toPrintableLine(message)}\n`);
+  });
   const assembly = assemble(config, surroundings, { timeoutMs });
   try {
     return await getTokenWithin(assembly.tokenSources.holderFor(names), timeoutMs, systemClock);
