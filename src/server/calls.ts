@@ -2,7 +2,7 @@ import type { handleUnaryCall, ServerUnaryCall } from "@grpc/grpc-js";
 import type { CallOrigin } from "../backends/backend.ts";
 import type { SopsKey } from "../backends/sops-key.ts";
 import type { Clock } from "../core/clock.ts";
-import { createDeadline } from "../core/deadline.ts";
+import { abortReason, createDeadline, type Deadline } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
 import type { CallContext, KeyService } from "../key-service.ts";
 import {
@@ -21,8 +21,8 @@ export interface Calls {
   readonly Decrypt: handleUnaryCall<DecryptRequest, DecryptResponse>;
 }
 
-/** Longer than any call may take, so that a caller without a deadline is bounded by its rule's alone. */
-const NO_CALLER_DEADLINE_MS = 24 * 60 * 60 * 1_000;
+/** Longer than any call may take; a timer takes no more than 24 days. */
+const LONGEST_DEADLINE_MS = 24 * 60 * 60 * 1_000;
 
 export function createCalls(service: KeyService, origin: () => CallOrigin, clock: Clock): Calls {
   async function answer<Q extends { readonly key?: KeyMessage | null }>(
@@ -30,10 +30,10 @@ export function createCalls(service: KeyService, origin: () => CallOrigin, clock
     work: (key: SopsKey, context: CallContext) => Promise<Buffer>,
   ): Promise<Buffer> {
     const cancelled = new AbortController();
-    call.once("cancelled", () => cancelled.abort());
-    const problem = "the call took longer than its caller allowed";
-    using deadline = createDeadline(clock, callerTimeoutMs(call, clock), problem, cancelled.signal);
-    const bytes = await work(decodeKey(call.request.key), { ...origin(), signal: deadline.signal });
+    call.once("cancelled", () => cancelled.abort(abortReason(undefined)));
+    using deadline = callerDeadline(call, clock, cancelled.signal);
+    const signal = deadline?.signal ?? cancelled.signal;
+    const bytes = await work(decodeKey(call.request.key), { ...origin(), signal });
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;
     throw new KeyServiceError("internal", {
@@ -68,8 +68,15 @@ function toServiceError(thrown: unknown): { readonly code: number; readonly deta
   return { code: grpcStatusOf(error.code), details: error.message };
 }
 
-function callerTimeoutMs(call: ServerUnaryCall<unknown, unknown>, clock: Clock): number {
+/** Undefined where the caller sets none, as sops does: its rule's alone bounds the call then. */
+function callerDeadline(
+  call: ServerUnaryCall<unknown, unknown>,
+  clock: Clock,
+  cancelled: AbortSignal,
+): Deadline | undefined {
   const deadline = call.getDeadline();
   const atMs = typeof deadline === "number" ? deadline : deadline.getTime();
-  return Math.max(0, Math.min(NO_CALLER_DEADLINE_MS, atMs - clock.nowMs()));
+  if (atMs === Number.POSITIVE_INFINITY) return undefined;
+  const timeoutMs = Math.max(0, Math.min(LONGEST_DEADLINE_MS, atMs - clock.nowMs()));
+  return createDeadline(clock, timeoutMs, "the call took longer than its caller allowed", cancelled);
 }
