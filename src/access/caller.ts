@@ -1,27 +1,27 @@
-/** Who asks, as far as it was proven. A closed union: a new way to prove it is a new kind, and the compiler lists what must learn it. */
-export type Caller = LocalCaller;
-
-/** Known only by the listener that it reached: whoever can open the socket. */
-export interface LocalCaller {
-  readonly kind: "local";
-  /** The listener's address, for messages. */
+/** Who asks, as far as it was proven. */
+export interface Caller {
+  /** The address of the listener that it came by, for messages. */
   readonly listener: string;
-  /** What the listener's `caller` says; undefined where it names nobody. */
-  readonly name: string | undefined;
+  /** Every name of the config that its proofs fit; a rule's `allow` knows it by any of them. */
+  readonly names: readonly string[];
+  /** What it has shown of itself; what comes by a listener has shown at least that. */
+  readonly proofs: readonly Proof[];
 }
 
-/** The name that `allow` knows this caller by. */
-export function callerName(caller: Caller): string | undefined {
-  switch (caller.kind) {
-    case "local":
-      return caller.name;
-  }
+/** How an identity was proven. A closed union: a new way is a new kind, and the compiler lists what must learn it. */
+export type Proof = ListenerProof;
+
+/** It could open the socket: the file system, or the network, decides who can. */
+export interface ListenerProof {
+  readonly kind: "listener";
+}
+
+/** A caller of whom nothing is known but where it came in, with the listener's name for it if it has one. */
+export function callerAt(listener: string, name: string | undefined): Caller {
+  return { listener, names: name === undefined ? [] : [name], proofs: [{ kind: "listener" }] };
 }
 
 /** The caller in a message: `caller team-a`, or where it came in. */
-export function describeCaller(caller: Caller): string {
-  switch (caller.kind) {
-    case "local":
-      return caller.name === undefined ? `a caller without a name at ${caller.listener}` : `caller ${caller.name}`;
-  }
+export function describeCaller({ names, listener }: Caller): string {
+  return names.length === 0 ? `a caller without a name at ${listener}` : `caller ${names.join(", ")}`;
 }

@@ -3,7 +3,7 @@ import type { Config, ListenerConfig, Operation, RuleConfig, TokenSourceConfig }
 import { KeyServiceError } from "../core/errors.ts";
 import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
 import { createRouter, type TrailStep } from "../routing/router.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, callerAt } from "./caller.ts";
 import { decideRequest } from "./decision.ts";
 
 /** What the config decides for one request, as plain data for people and programs. */
@@ -84,10 +84,10 @@ export function findOrigin(config: Config, name: string | undefined): Origin {
   const listener = config.listeners.find((each) => each.caller === name);
   if (listener !== undefined) {
     const address = renderAddress(listener);
-    return { caller: { kind: "local", listener: address, name }, isLocal: isLocalAddress(listener), notes: [] };
+    return { caller: callerAt(address, name), isLocal: isLocalAddress(listener), notes: [] };
   }
   const notes = describeUnknown(config.listeners, name);
-  return { caller: { kind: "local", listener: "a local listener", name }, isLocal: true, notes };
+  return { caller: callerAt("a local listener", name), isLocal: true, notes };
 }
 
 function describeUnknown(listeners: readonly ListenerConfig[], name: string | undefined): readonly string[] {

@@ -1,5 +1,5 @@
 import type { AllowConfig, Operation, RuleConfig } from "../config/config.ts";
-import { type Caller, callerName, describeCaller } from "./caller.ts";
+import { type Caller, describeCaller } from "./caller.ts";
 
 /** What the policy needs of a rule. */
 export type PolicyRule = Pick<RuleConfig, "name" | "allow">;
@@ -62,12 +62,11 @@ function decideByAllow(question: PolicyQuestion, allow: readonly AllowConfig[]):
 
 function appliesTo(entry: AllowConfig, caller: Caller): boolean {
   if (entry.callers === undefined) return true;
-  const name = callerName(caller);
-  return name !== undefined && entry.callers.includes(name);
+  return caller.names.some((name) => entry.callers?.includes(name));
 }
 
 function remedyFor({ rule, caller }: PolicyQuestion): string {
-  const name = callerName(caller);
+  const [name] = caller.names;
   if (name !== undefined) return `add ${name} to the callers in allow of rule ${rule.name}`;
   return `come by a listener whose caller rule ${rule.name} allows, or give this one a caller`;
 }

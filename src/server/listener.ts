@@ -1,6 +1,7 @@
 import { createServer, type Socket, type Server as SocketServer } from "node:net";
 import type { Server as GrpcServer } from "@grpc/grpc-js";
 import { ServerCredentials } from "@grpc/grpc-js";
+import { callerAt } from "../access/caller.ts";
 import type { CallOrigin } from "../backends/backend.ts";
 import { isLocalAddress, renderAddress } from "../config/address.ts";
 import type { LimitsConfig, ListenerConfig, TcpListenerConfig } from "../config/config.ts";
@@ -58,7 +59,7 @@ function close(sockets: SocketServer): Promise<void> {
 /** What every call that comes by this listener has in common. */
 export function originOf(config: ListenerConfig, address: string): CallOrigin {
   return {
-    caller: { kind: "local", listener: address, name: config.caller },
+    caller: callerAt(address, config.caller),
     listenerIsLocal: isLocalAddress(config),
   };
 }

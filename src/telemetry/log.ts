@@ -1,6 +1,5 @@
 import { styleText } from "node:util";
 import { createLogger, format, type Logger, transports } from "winston";
-import { callerName } from "../access/caller.ts";
 import { describeCause } from "../core/describe-cause.ts";
 import { type KeyServiceError, toPrintableLine } from "../core/errors.ts";
 import type { CallRecord } from "./call-record.ts";
@@ -65,7 +64,7 @@ export function logCall(log: Log, call: CallRecord): void {
     requestId: call.requestId,
     key: toPrintableLine(call.key),
     listener: call.caller.listener,
-    caller: callerName(call.caller),
+    caller: call.caller.names.length === 0 ? undefined : call.caller.names.join(","),
     rule: call.rule ?? call.error?.detail.rule,
     source: call.source ?? call.error?.detail.source,
     principal: call.principal ?? call.error?.detail.principal,

@@ -1,3 +1,4 @@
+import { callerAt } from "../../src/access/caller.ts";
 import { type Assembly, assemble } from "../../src/assembly.ts";
 import type { Config } from "../../src/config/config.ts";
 import { createDefaultConfig } from "../../src/config/default-config.ts";
@@ -9,7 +10,7 @@ import { createEnvironment } from "./token-credentials.ts";
 
 export const KEY = "projects/p/locations/global/keyRings/r/cryptoKeys/k";
 
-const LOCAL = { caller: { kind: "local", listener: "test", name: undefined }, listenerIsLocal: true } as const;
+const LOCAL = { caller: callerAt("test", undefined), listenerIsLocal: true } as const;
 const DATA_KEY = Buffer.alloc(32, 7);
 /** Enough turns of the event loop for an exchange over loopback within this process. */
 const TURNS_PER_EXCHANGE = 80;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { callerAt } from "../../src/access/caller.ts";
 import type { KeyBackend } from "../../src/backends/backend.ts";
 import type { GcpKmsKey, SopsKey, UnsupportedKey } from "../../src/backends/sops-key.ts";
 import { KeyServiceError } from "../../src/core/errors.ts";
@@ -9,7 +10,7 @@ import { createFakeClock } from "../fakes/clock.ts";
 
 const GCP_KEY: SopsKey = { type: "gcp_kms", resourceId: "projects/p/locations/global/keyRings/r/cryptoKeys/k" };
 const CONTEXT: CallContext = {
-  caller: { kind: "local", listener: "unix:///x", name: "team-a" },
+  caller: callerAt("unix:///x", "team-a"),
   listenerIsLocal: true,
   signal: new AbortController().signal,
 };

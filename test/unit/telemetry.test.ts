@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { callerAt } from "../../src/access/caller.ts";
 import { describeCause } from "../../src/core/describe-cause.ts";
 import { KeyServiceError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -10,7 +11,7 @@ const CALL: CallRecord = {
   requestId: "id",
   operation: "decrypt",
   key: "projects/p\n{}",
-  caller: { kind: "local", listener: "unix:///x", name: "team-a" },
+  caller: callerAt("unix:///x", "team-a"),
   outcome: "ok",
   latencyMs: 12.345,
 };

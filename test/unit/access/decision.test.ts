@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { callerAt } from "../../../src/access/caller.ts";
 import { type AccessRequest, decideRequest, type RefusedDecision } from "../../../src/access/decision.ts";
 import type { AllowConfig } from "../../../src/config/config.ts";
 import { parseCryptoKeyName } from "../../../src/routing/resource-name.ts";
@@ -22,7 +23,7 @@ const router = createRouter([decryptOnly, rest]);
 function requestFor(key: string, change: Partial<AccessRequest> = {}): AccessRequest {
   return {
     key: parseCryptoKeyName(key),
-    caller: { kind: "local", listener: "unix:///run/a.sock", name: "team-a" },
+    caller: callerAt("unix:///run/a.sock", "team-a"),
     operation: "decrypt",
     listenerIsLocal: true,
     ...change,

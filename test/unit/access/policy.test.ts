@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Caller } from "../../../src/access/caller.ts";
+import { type Caller, callerAt } from "../../../src/access/caller.ts";
 import { decide, type PolicyRule } from "../../../src/access/policy.ts";
 import type { AllowConfig, Operation } from "../../../src/config/config.ts";
 
 const BOTH: readonly Operation[] = ["encrypt", "decrypt"];
-const teamA: Caller = { kind: "local", listener: "unix:///run/a.sock", name: "team-a" };
-const nameless: Caller = { kind: "local", listener: "unix:///run/b.sock", name: undefined };
+const teamA = callerAt("unix:///run/a.sock", "team-a");
+const nameless = callerAt("unix:///run/b.sock", undefined);
 
 function ruleWith(...allow: readonly AllowConfig[]): PolicyRule {
   return { name: "r", allow };
@@ -49,14 +49,14 @@ const table: readonly Row[] = [
   {
     what: "another caller",
     rule: onlyTeamA,
-    caller: { ...teamA, name: "team-b" },
+    caller: { ...teamA, names: ["team-b"] },
     operation: "decrypt",
     allowed: false,
   },
   {
     what: "a name in other letters",
     rule: onlyTeamA,
-    caller: { ...teamA, name: "Team-A" },
+    caller: { ...teamA, names: ["Team-A"] },
     operation: "decrypt",
     allowed: false,
   },

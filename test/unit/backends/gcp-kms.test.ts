@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { callerAt } from "../../../src/access/caller.ts";
 import { createGcpKmsBackend } from "../../../src/backends/gcp-kms.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
 import type { CallContext } from "../../../src/key-service.ts";
@@ -13,7 +14,7 @@ import { createFakeTokenHolder } from "../../fakes/token-holder.ts";
 const NAME = "projects/p/locations/global/keyRings/r/cryptoKeys/k";
 const KEY = { type: "gcp_kms", resourceId: NAME } as const;
 const CONTEXT: CallContext = {
-  caller: { kind: "local", listener: "unix:///x", name: undefined },
+  caller: callerAt("unix:///x", undefined),
   listenerIsLocal: true,
   signal: new AbortController().signal,
 };

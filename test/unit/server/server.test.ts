@@ -130,10 +130,10 @@ describe("the gRPC server", () => {
     );
     for (const client of clients) await client.decrypt(GCP_KEY, Buffer.from("c"));
     assert.deepEqual(
-      seen.map(({ caller, listenerIsLocal }) => [caller.name, listenerIsLocal]),
+      seen.map(({ caller, listenerIsLocal }) => [caller.names, listenerIsLocal]),
       [
-        ["tcp-caller", true],
-        ["team-a", true],
+        [["tcp-caller"], true],
+        [["team-a"], true],
       ],
     );
   });
