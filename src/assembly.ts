@@ -14,8 +14,11 @@ import {
   type TokenSources,
   type TokenSourcesOptions,
 } from "./credentials/create.ts";
+import { createKmsClient } from "./kms/client.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
-import { createRestKmsClient } from "./kms/rest-client.ts";
+import { describeKmsEvent, type KmsEvent } from "./kms/events.ts";
+import { createQuotaLimiters } from "./kms/quota-limiters.ts";
+import { createRestTransport } from "./kms/rest-transport.ts";
 import { createRouter } from "./routing/router.ts";
 
 /** What a config is made into. It holds connections and tokens until it is closed. */
@@ -50,10 +53,14 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     ...(surroundings.tokenSources === undefined ? {} : { custom: surroundings.tokenSources }),
   });
   const ca = readTrustedCertificates(config.google.caFile);
+  const report = (event: KmsEvent) => warn(describeKmsEvent(event));
+  const limiters = createQuotaLimiters(clock, report);
+  const random = Math.random;
   const routes = config.rules.map((rule): Route => {
     // A pool for each rule, so that one rule's slow endpoint takes no connection from another's.
     const dispatcher = createEndpointPool(new URL(rule.kms.endpoint).origin, ca);
-    const client = createRestKmsClient({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
+    const transport = createRestTransport({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
+    const client = createKmsClient({ ...rule.kms, rule: rule.name, transport, limiters, clock, random, report });
     return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client };
   });
   const router = createRouter(routes);

@@ -9,11 +9,37 @@ export interface Caller {
 }
 
 /** How an identity was proven. A closed union: a new way is a new kind, and the compiler lists what must learn it. */
-export type Proof = ListenerProof;
+export type Proof = ListenerProof | UnixPeerProof | CertificateProof | JwtProof;
 
 /** It could open the socket: the file system, or the network, decides who can. */
 export interface ListenerProof {
   readonly kind: "listener";
+}
+
+/** The process at the other end of a unix socket, as the kernel names it. */
+export interface UnixPeerProof {
+  readonly kind: "unix_peer";
+  readonly uid: number;
+  readonly gid: number;
+  /** For records alone: a process id is given out again, so nothing is decided by it. */
+  readonly pid: number;
+}
+
+/** A client certificate that TLS verified. */
+export interface CertificateProof {
+  readonly kind: "certificate";
+  /** The only URI of it, where that is a SPIFFE id. */
+  readonly spiffeId: string | undefined;
+  readonly dnsNames: readonly string[];
+  /** SHA-256 of its SubjectPublicKeyInfo, base64. */
+  readonly publicKeySha256: string;
+}
+
+/** A JWT whose signature, issuer, audience, times and claims were verified. */
+export interface JwtProof {
+  readonly kind: "jwt";
+  readonly issuer: string;
+  readonly subject: string | undefined;
 }
 
 /** A caller of whom nothing is known but where it came in, with the listener's name for it if it has one. */

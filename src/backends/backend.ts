@@ -10,6 +10,8 @@ export interface CallOrigin {
 
 /** What a call brings along besides its key and payload. */
 export interface CallContext extends CallOrigin {
+  /** For Google's audit log: one line of printable ASCII; undefined: none is sent. */
+  readonly reason?: string;
   /** Fires when the caller gives up or its own deadline passes; its reason is a KeyServiceError. */
   readonly signal: AbortSignal;
 }

@@ -48,7 +48,7 @@ export function createGcpKmsBackend(authorise: Authorise, clock: Clock): KeyBack
       context.signal,
     );
     try {
-      return { ...place, ...(await work(client, { key, tokens, signal: deadline.signal })) };
+      return { ...place, ...(await work(client, { key, tokens, reason: context.reason, signal: deadline.signal })) };
     } catch (thrown) {
       throw toKeyServiceError(thrown).within({ key, ...place });
     }

@@ -1,10 +1,12 @@
 import type { TokenHolder } from "../credentials/token.ts";
 import type { CryptoKeyName } from "../routing/resource-name.ts";
 
-/** What one call brings along: whose token to use and until when. */
+/** What one call brings along: whose token to use, why, and until when. */
 export interface KmsCall {
   readonly key: CryptoKeyName;
   readonly tokens: TokenHolder;
+  /** For Google's audit log, by which it is matched with ours: one line of printable ASCII; undefined: none is sent. */
+  readonly reason: string | undefined;
   /** Carries the call's deadline; its reason is a KeyServiceError. */
   readonly signal: AbortSignal;
 }

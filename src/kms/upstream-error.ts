@@ -1,56 +1,102 @@
 import type { Operation } from "../config/config.ts";
-import { KeyServiceError, toPrintableLine } from "../core/errors.ts";
-import { parseJson } from "./answer.ts";
+import { KeyServiceError } from "../core/errors.ts";
+import { damagedRequestError } from "./verify.ts";
 
-/** What the caller of an attempt should do with its failure. */
-export type Retry = "never" | "with_backoff" | "with_fresh_token";
+/** What may be done with a failure. */
+export type Retry =
+  /** Nothing: it would fail again. */
+  | "never"
+  /** Once, with a fresh token. */
+  | "with_fresh_token"
+  /** After a while. */
+  | "with_backoff"
+  /** When the quota's limiter lets it. */
+  | "when_admitted";
 
-/** An attempt that failed, and whether another one can help. */
+/** An attempt that failed, and what it says of another one and of the endpoint. */
 export interface AttemptFailure {
   readonly error: KeyServiceError;
   readonly retry: Retry;
+  /** Whether the endpoint is ill, rather than the request, the key or the quota. */
+  readonly endpointIsIll: boolean;
+  /** How long Cloud KMS asks us to wait. */
+  readonly retryAfterMs?: number;
 }
 
-interface UpstreamError {
-  readonly httpStatus: number;
-  /** Google's word for it, such as `PERMISSION_DENIED`; empty where the answer was not Google's JSON. */
-  readonly status: string;
-  /** Google's sentence, cut and made printable. It names resources and permissions, never payloads. */
-  readonly message: string;
+/** The kinds of refusal that make a difference here, whatever transport they came by. */
+export type RefusalKind =
+  | "invalid"
+  | "precondition"
+  | "unauthenticated"
+  | "forbidden"
+  | "not_found"
+  | "throttled"
+  /** Not now: 502, 503, 504. */
+  | "unavailable"
+  /** Anything else. */
+  | "failed";
+
+export interface Refusal {
+  readonly kind: RefusalKind;
+  /** What the endpoint answered, in one printable line that is no secret: `503 UNAVAILABLE: …`. */
+  readonly answered: string;
+  readonly retryAfterMs: number | undefined;
 }
 
-const MAX_MESSAGE_LENGTH = 200;
-
-/** A failed answer of Cloud KMS as the error that a sops user reads. */
-export function readErrorAnswer(
-  httpStatus: number,
-  body: Buffer,
-  asked: AskedOperation,
-  endpointHost: string,
-): AttemptFailure {
-  const upstream = readUpstreamError(httpStatus, body);
-  const said = `Cloud KMS at ${endpointHost} answered ${describe(upstream)}`;
-  const answer = ANSWERS[httpStatus];
-  if (answer === undefined) return { error: unavailable(said), retry: "never" };
-  return { error: answer.toError(said, asked, upstream), retry: answer.retry };
-}
-
-/** What was asked for, and for whom. */
-export interface AskedOperation {
+/** What was asked for, of whom, and for whom. */
+export interface Asked {
   readonly operation: Operation;
+  readonly host: string;
   readonly principal: string | undefined;
+  /** Whether the token was got because the one before was refused. */
+  readonly tokenIsFresh: boolean;
 }
 
-type ToError = (said: string, asked: AskedOperation, upstream: UpstreamError) => KeyServiceError;
+/** A refusal of Cloud KMS as the error that a sops user reads. */
+export function describeRefusal(refusal: Refusal, asked: Asked): AttemptFailure {
+  const said = `Cloud KMS at ${asked.host} answered ${refusal.answered}`;
+  const wait = refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs };
+  const failure = (error: KeyServiceError, retry: Retry, endpointIsIll = false): AttemptFailure => ({
+    error,
+    retry,
+    endpointIsIll,
+    ...wait,
+  });
+  switch (refusal.kind) {
+    case "invalid":
+      return isChecksumComplaint(refusal)
+        ? failure(damagedRequestError(), "with_backoff")
+        : failure(invalid(said), "never");
+    case "precondition":
+      return failure(precondition(said), "never");
+    case "unauthenticated":
+      return failure(unauthenticated(said, asked), "with_fresh_token");
+    case "forbidden":
+      return failure(forbidden(said, asked), "never");
+    case "not_found":
+      return failure(notFound(said), "never");
+    case "throttled":
+      return failure(throttled(said), "when_admitted");
+    case "unavailable":
+      return failure(unavailable(said), "with_backoff", true);
+    case "failed":
+      return failure(unavailable(said), "never", true);
+  }
+}
 
-/** No answer at all: refused, reset, timed out, TLS. */
-export function readConnectionFailure(thrown: unknown, endpointHost: string): AttemptFailure {
+/** Cloud KMS verifies the checksum that we send, and calls a mismatch an invalid argument. */
+function isChecksumComplaint({ answered }: Refusal): boolean {
+  return /crc32c|checksum/i.test(answered);
+}
+
+/** No answer at all: refused, reset, cut short, TLS. */
+export function describeConnectionFailure(thrown: unknown, host: string): AttemptFailure {
   const error = new KeyServiceError("kms_unavailable", {
-    problem: `Cloud KMS at ${endpointHost} could not be reached: ${connectionErrorCode(thrown)}`,
+    problem: `Cloud KMS at ${host} could not be reached: ${connectionErrorCode(thrown)}`,
     remedy: "check the network, proxy and kms.endpoint of the rule, then try again",
     cause: thrown,
   });
-  return { error, retry: "with_backoff" };
+  return { error, retry: "with_backoff", endpointIsIll: true };
 }
 
 /** `ECONNREFUSED` and the like: the codes of Node and undici, never their messages, which can quote bytes. */
@@ -64,76 +110,39 @@ function codeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
-function badRequest(said: string, _asked: AskedOperation, upstream: UpstreamError): KeyServiceError {
-  if (upstream.status === "FAILED_PRECONDITION") {
-    return new KeyServiceError("kms_precondition_failed", {
-      problem: said,
-      remedy: "enable or restore the key version, or use a key whose purpose is ENCRYPT_DECRYPT",
-    });
-  }
-  return new KeyServiceError("payload_invalid", {
-    problem: said,
-    remedy: "check that the file was encrypted with this key and was not damaged",
-  });
+function invalid(problem: string): KeyServiceError {
+  const remedy = "check that the file was encrypted with this key and was not damaged";
+  return new KeyServiceError("payload_invalid", { problem, remedy });
 }
 
-function unauthenticated(said: string): KeyServiceError {
+function precondition(problem: string): KeyServiceError {
+  const remedy = "enable or restore the key version, or use a key whose purpose is ENCRYPT_DECRYPT";
+  return new KeyServiceError("kms_precondition_failed", { problem, remedy });
+}
+
+function unauthenticated(said: string, { tokenIsFresh }: Asked): KeyServiceError {
   return new KeyServiceError("kms_permission_denied", {
-    problem: `${said}, also for a fresh token`,
+    problem: tokenIsFresh ? `${said}, also for a fresh token` : said,
     remedy: "check that the token source's principal still exists and is enabled, and the clock of this machine",
   });
 }
 
-function forbidden(said: string, { operation, principal }: AskedOperation): KeyServiceError {
+function forbidden(problem: string, { operation, principal }: Asked): KeyServiceError {
   const role = operation === "encrypt" ? "roles/cloudkms.cryptoKeyEncrypter" : "roles/cloudkms.cryptoKeyDecrypter";
-  return new KeyServiceError("kms_permission_denied", {
-    problem: said,
-    remedy: `grant ${role} on this key to ${principal ?? "the token source's principal"}, or use another source`,
-  });
+  const remedy = `grant ${role} on this key to ${principal ?? "the token source's principal"}, or use another source`;
+  return new KeyServiceError("kms_permission_denied", { problem, remedy });
 }
 
-function notFound(said: string): KeyServiceError {
-  return new KeyServiceError("key_not_found", {
-    problem: said,
-    remedy: "check the project, location, key ring and key in the sops file or .sops.yaml",
-  });
+function notFound(problem: string): KeyServiceError {
+  const remedy = "check the project, location, key ring and key in the sops file or .sops.yaml";
+  return new KeyServiceError("key_not_found", { problem, remedy });
 }
 
-function throttled(said: string): KeyServiceError {
-  return new KeyServiceError("kms_throttled", {
-    problem: said,
-    remedy: "try again in a moment; if it stays, raise the quota of the project that pays for the call",
-  });
+function throttled(problem: string): KeyServiceError {
+  const remedy = "try again in a moment; if it stays, raise the quota of the project that pays for the call";
+  return new KeyServiceError("kms_throttled", { problem, remedy });
 }
 
-function unavailable(said: string): KeyServiceError {
-  return new KeyServiceError("kms_unavailable", { problem: said, remedy: "try again in a moment" });
-}
-
-// 429 may clear within a second, but asking again at once is what keeps a quota exhausted.
-const ANSWERS: Readonly<Record<number, { readonly toError: ToError; readonly retry: Retry }>> = {
-  400: { toError: badRequest, retry: "never" },
-  401: { toError: unauthenticated, retry: "with_fresh_token" },
-  403: { toError: forbidden, retry: "never" },
-  404: { toError: notFound, retry: "never" },
-  429: { toError: throttled, retry: "never" },
-  503: { toError: unavailable, retry: "with_backoff" },
-  504: { toError: unavailable, retry: "with_backoff" },
-};
-
-function describe({ httpStatus, status, message }: UpstreamError): string {
-  const head = status === "" ? `${httpStatus}` : `${httpStatus} ${status}`;
-  return message === "" ? head : `${head}: ${message}`;
-}
-
-/** Only what Google's error format has: the page of a proxy in between says nothing that helps, and may be long. */
-function readUpstreamError(httpStatus: number, body: Buffer): UpstreamError {
-  const answer = parseJson(body) as { error?: { status?: unknown; message?: unknown } } | null | undefined;
-  const status = answer?.error?.status;
-  const message = answer?.error?.message;
-  return {
-    httpStatus,
-    status: typeof status === "string" && /^[A-Z_]{1,40}$/.test(status) ? status : "",
-    message: typeof message === "string" ? toPrintableLine(message).slice(0, MAX_MESSAGE_LENGTH) : "",
-  };
+function unavailable(problem: string): KeyServiceError {
+  return new KeyServiceError("kms_unavailable", { problem, remedy: "try again in a moment" });
 }

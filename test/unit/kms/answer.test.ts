@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import type { Operation } from "../../../src/config/config.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
-import { readDecryptAnswer, readEncryptAnswer } from "../../../src/kms/answer.ts";
 import { crc32c } from "../../../src/kms/crc32c.ts";
+import { readJsonAnswer } from "../../../src/kms/json-answer.ts";
+import { type VerifiedAnswer, verifyAnswer } from "../../../src/kms/verify.ts";
 import { parseCryptoKeyName } from "../../../src/routing/resource-name.ts";
 
 const KEY = parseCryptoKeyName("projects/p/locations/global/keyRings/r/cryptoKeys/k");
@@ -28,14 +30,20 @@ function decryptAnswer(changes: object = {}): Buffer {
   );
 }
 
+/** What the program does with the bytes of an answer. */
+function takeAnswer(body: Buffer, operation: Operation): VerifiedAnswer {
+  const request = { operation, key: KEY, payload: BYTES, payloadCrc32c: crc32c(BYTES) };
+  return verifyAnswer(readJsonAnswer(body, operation), request);
+}
+
 function isIntegrityError(thrown: unknown): boolean {
   return thrown instanceof KeyServiceError && thrown.code === "integrity_failed";
 }
 
 describe("an encrypt answer", () => {
   test("is taken when everything about it is right", () => {
-    const { ciphertext, keyVersion } = readEncryptAnswer(encryptAnswer(), KEY);
-    assert.deepEqual(ciphertext, BYTES);
+    const { payload, keyVersion } = takeAnswer(encryptAnswer(), "encrypt");
+    assert.deepEqual(payload, BYTES);
     assert.equal(keyVersion, `${KEY}/cryptoKeyVersions/7`);
   });
 
@@ -55,14 +63,14 @@ describe("an encrypt answer", () => {
     ["version 0", { name: `${KEY}/cryptoKeyVersions/0` }],
   ] as const) {
     test(`is refused with ${what}`, () => {
-      assert.throws(() => readEncryptAnswer(encryptAnswer(changes), KEY), isIntegrityError);
+      assert.throws(() => takeAnswer(encryptAnswer(changes), "encrypt"), isIntegrityError);
     });
   }
 });
 
 describe("a decrypt answer", () => {
   test("is taken when everything about it is right", () => {
-    assert.deepEqual(readDecryptAnswer(decryptAnswer()).plaintext, BYTES);
+    assert.deepEqual(takeAnswer(decryptAnswer(), "decrypt").payload, BYTES);
   });
 
   for (const [what, body] of [
@@ -75,7 +83,7 @@ describe("a decrypt answer", () => {
     ["an HTML page", Buffer.from("<html></html>")],
     ["JSON that is no object", Buffer.from("null")],
   ] as const) {
-    test(`is refused with ${what}`, () => assert.throws(() => readDecryptAnswer(body), isIntegrityError));
+    test(`is refused with ${what}`, () => assert.throws(() => takeAnswer(body, "decrypt"), isIntegrityError));
   }
 
   test("never hands out other bytes than were sent, whichever bits flip on the way", () => {
@@ -86,7 +94,7 @@ describe("a decrypt answer", () => {
         for (const bit of bits) arrived[bit >> 3] = (arrived[bit >> 3] ?? 0) ^ (1 << (bit & 7));
         let plaintext: Buffer;
         try {
-          plaintext = readDecryptAnswer(arrived).plaintext;
+          plaintext = takeAnswer(arrived, "decrypt").payload;
         } catch (thrown) {
           assert.ok(isIntegrityError(thrown));
           return;

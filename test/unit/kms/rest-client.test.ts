@@ -4,11 +4,15 @@ import { describe, type TestContext, test } from "node:test";
 import { type Clock, systemClock } from "../../../src/core/clock.ts";
 import { createDeadline } from "../../../src/core/deadline.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
+import { createKmsClient } from "../../../src/kms/client.ts";
 import { crc32c } from "../../../src/kms/crc32c.ts";
 import { createEndpointPool } from "../../../src/kms/endpoint-pool.ts";
-import { createRestKmsClient } from "../../../src/kms/rest-client.ts";
+import type { KmsEvent } from "../../../src/kms/events.ts";
+import type { KmsCall } from "../../../src/kms/kms-client.ts";
+import { createQuotaLimiters } from "../../../src/kms/quota-limiters.ts";
+import { createRestTransport } from "../../../src/kms/rest-transport.ts";
 import { parseCryptoKeyName } from "../../../src/routing/resource-name.ts";
-import { createFakeClock } from "../../fakes/clock.ts";
+import { createFakeClock, settle } from "../../fakes/clock.ts";
 import {
   decryptReply,
   encryptReply,
@@ -30,23 +34,32 @@ async function setUp(
   clock: Clock = systemClock,
 ) {
   const endpoint = await startKmsEndpoint(...replies);
-  const client = createRestKmsClient(
-    {
+  const quotaProject = "billing";
+  const events: KmsEvent[] = [];
+  const report = (event: KmsEvent) => events.push(event);
+  const client = createKmsClient({
+    rule: "rule",
+    transport: createRestTransport({
       dispatcher: createEndpointPool(endpoint.url, undefined),
       endpoint: endpoint.url,
-      quotaProject: "billing",
-      attemptTimeoutMs: 3_000,
+      quotaProject,
       userAgent: "sops-keyd/test",
       clock,
-    },
-    () => 0,
-  );
+    }),
+    attemptTimeoutMs: 3_000,
+    quotaProject,
+    limiters: createQuotaLimiters(clock, report),
+    clock,
+    random: () => 0,
+    report,
+  });
   t.after(async () => {
     await client.close();
     endpoint.close();
   });
   const tokens = createFakeTokenHolder();
-  return { endpoint, client, tokens, call: { key: KEY, tokens, signal: new AbortController().signal } };
+  const call: KmsCall = { key: KEY, tokens, reason: undefined, signal: new AbortController().signal };
+  return { endpoint, client, tokens, events, call };
 }
 
 function codeIs(code: string, words: RegExp = /./) {
@@ -109,16 +122,40 @@ describe("the REST client of Cloud KMS", () => {
   for (const status of [503, 504]) {
     test(`tries again after ${status}`, async (t) => {
       const down = () => errorReply(status, "UNAVAILABLE", "the service is unavailable");
-      const { endpoint, client, call } = await setUp(t, [down, down, () => decryptReply(DATA_KEY)]);
+      const { endpoint, client, call } = await setUp(t, [down, () => decryptReply(DATA_KEY)]);
       assert.deepEqual((await client.decrypt(CIPHERTEXT, call)).plaintext, DATA_KEY);
-      assert.equal(endpoint.requests.length, 3);
+      assert.equal(endpoint.requests.length, 2);
     });
   }
 
-  test("asks three times at most", async (t) => {
+  test("asks three times at most, where calls before it have earned that", async (t) => {
+    const down = () => errorReply(503, "UNAVAILABLE", "down");
+    const { endpoint, client, call } = await setUp(t, [() => decryptReply(DATA_KEY), down]);
+    await client.decrypt(CIPHERTEXT, call);
+    await assert.rejects(client.decrypt(CIPHERTEXT, call), codeIs("kms_unavailable", /503 UNAVAILABLE: down/));
+    assert.equal(endpoint.requests.length, 1 + 3);
+  });
+
+  test("asks twice at most for the first call of all, so that retries never outnumber calls", async (t) => {
     const { endpoint, client, call } = await setUp(t, [() => errorReply(503, "UNAVAILABLE", "down")]);
     await assert.rejects(client.decrypt(CIPHERTEXT, call), codeIs("kms_unavailable", /503 UNAVAILABLE: down/));
-    assert.equal(endpoint.requests.length, 3);
+    assert.equal(endpoint.requests.length, 2);
+  });
+
+  test("tries a throttled call again when the quota's limiter lets it, and says so when that fails as well", async (t) => {
+    const clock = createFakeClock();
+    const throttled = () => errorReply(429, "RESOURCE_EXHAUSTED", "quota");
+    const { endpoint, client, events, call } = await setUp(t, [throttled], clock);
+    const answer = client.decrypt(CIPHERTEXT, call);
+    const refused = assert.rejects(answer, codeIs("kms_throttled", /raise the quota/));
+    while (events.length === 0) await settle();
+    await clock.pass(1_000);
+    await endpoint.asked(2);
+    await refused;
+    assert.deepEqual(
+      events.map(({ kind }) => kind),
+      ["quota_limited"],
+    );
   });
 
   test("tries again after a connection that broke", async (t) => {
@@ -129,7 +166,6 @@ describe("the REST client of Cloud KMS", () => {
   for (const { status, google, code, words } of [
     { status: 403, google: "PERMISSION_DENIED", code: "kms_permission_denied", words: /cryptoKeyDecrypter/ },
     { status: 404, google: "NOT_FOUND", code: "key_not_found", words: /check the project/ },
-    { status: 429, google: "RESOURCE_EXHAUSTED", code: "kms_throttled", words: /quota/ },
     { status: 400, google: "INVALID_ARGUMENT", code: "payload_invalid", words: /encrypted with this key/ },
     { status: 400, google: "FAILED_PRECONDITION", code: "kms_precondition_failed", words: /key version/ },
     { status: 500, google: "INTERNAL", code: "kms_unavailable", words: /500 INTERNAL/ },
