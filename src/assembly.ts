@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
+import { resolveAccounts } from "./access/accounts.ts";
 import { decideRequest } from "./access/decision.ts";
+import { createIdentify, type Identify } from "./access/identify.ts";
 import type { KeyBackend } from "./backends/backend.ts";
 import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
@@ -23,6 +25,7 @@ import { createRouter } from "./routing/router.ts";
 
 /** What a config is made into. It holds connections and tokens until it is closed. */
 export interface Assembly {
+  readonly identify: Identify;
   readonly gcpKms: KeyBackend<GcpKmsKey>;
   /** Whose tokens the rules use, by name. */
   readonly tokenSources: TokenSources;
@@ -44,7 +47,7 @@ export interface Surroundings {
 /**
  * Makes the objects that a config describes. No request is sent before the first call needs it.
  *
- * @throws ConfigError where `google.caFile` cannot be read
+ * @throws ConfigError where `google.caFile` cannot be read, or a caller is an account that there is not
  */
 export function assemble(config: Config, surroundings: Surroundings, tokenOptions: TokenSourcesOptions = {}): Assembly {
   const { clock, environment, warn } = surroundings;
@@ -65,6 +68,7 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
   });
   const router = createRouter(routes);
   return {
+    identify: createIdentify(resolveAccounts(config.callers)),
     tokenSources,
     gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
       const decision = decideRequest(router, { key, operation, caller, listenerIsLocal });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Caller } from "./access/caller.ts";
 import type { CallContext, KeyAnswer, KeyBackend } from "./backends/backend.ts";
 import { describeKey, type GcpKmsKey, type SopsKey } from "./backends/sops-key.ts";
 import { unsupportedKeyError } from "./backends/unsupported.ts";
@@ -23,6 +24,8 @@ export interface KeyService {
 
 /** The kinds of key that have a backend. */
 export interface Backends {
+  /** Gives a caller its names, by the same config that decides for them afterwards. */
+  identify(caller: Caller): Caller;
   readonly gcpKms: KeyBackend<GcpKmsKey>;
 }
 
@@ -60,9 +63,11 @@ export function createKeyService(
 ): KeyService {
   async function perform(operation: Operation, key: SopsKey, payload: Buffer, context: CallContext): Promise<Buffer> {
     const startedAtMs = clock.monotonicMs();
-    const facts = { requestId: randomUUID(), operation, key: describeKey(key), caller: context.caller };
+    const current = backends();
+    const caller = current.identify(context.caller);
+    const facts = { requestId: randomUUID(), operation, key: describeKey(key), caller };
     try {
-      const { bytes, ...answer } = await dispatch(backends(), operation, key, payload, context);
+      const { bytes, ...answer } = await dispatch(current, operation, key, payload, { ...context, caller });
       record({ ...facts, ...answer, outcome: "ok", latencyMs: clock.monotonicMs() - startedAtMs });
       return bytes;
     } catch (thrown) {

@@ -2,7 +2,7 @@
 export interface Caller {
   /** The address of the listener that it came by, for messages. */
   readonly listener: string;
-  /** Every name of the config that its proofs fit; a rule's `allow` knows it by any of them. */
+  /** Every name of the config that its proofs fit, as `identify.ts` finds them; `allow` knows it by any of them. */
   readonly names: readonly string[];
   /** What it has shown of itself; what comes by a listener has shown at least that. */
   readonly proofs: readonly Proof[];
@@ -14,6 +14,8 @@ export type Proof = ListenerProof | UnixPeerProof | CertificateProof | JwtProof;
 /** It could open the socket: the file system, or the network, decides who can. */
 export interface ListenerProof {
   readonly kind: "listener";
+  /** The name that the listener gives to whoever comes by it. */
+  readonly caller: string | undefined;
 }
 
 /** The process at the other end of a unix socket, as the kernel names it. */
@@ -44,7 +46,7 @@ export interface JwtProof {
 
 /** A caller of whom nothing is known but where it came in, with the listener's name for it if it has one. */
 export function callerAt(listener: string, name: string | undefined): Caller {
-  return { listener, names: name === undefined ? [] : [name], proofs: [{ kind: "listener" }] };
+  return { listener, names: name === undefined ? [] : [name], proofs: [{ kind: "listener", caller: name }] };
 }
 
 /** The caller in a message: `caller team-a`, or where it came in. */

@@ -1,10 +1,9 @@
-import { isLocalAddress, renderAddress } from "../config/address.ts";
-import type { Config, ListenerConfig, Operation, RuleConfig, TokenSourceConfig } from "../config/config.ts";
+import type { Config, Operation, RuleConfig, TokenSourceConfig } from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
 import { createRouter, type TrailStep } from "../routing/router.ts";
-import { type Caller, callerAt } from "./caller.ts";
 import { decideRequest } from "./decision.ts";
+import { findOrigin } from "./origin.ts";
 
 /** What the config decides for one request, as plain data for people and programs. */
 export interface Explanation {
@@ -71,29 +70,6 @@ export function explainRequest(
     : describeError(decision.error);
   const trail = decision.trail().map(describeStep);
   return { ...outcome, ...base, ...describeRule(config, decision.rule), trail };
-}
-
-/** Where a request is taken to come from that has only a caller's name. */
-export interface Origin {
-  readonly caller: Caller;
-  readonly isLocal: boolean;
-  readonly notes: readonly string[];
-}
-
-export function findOrigin(config: Config, name: string | undefined): Origin {
-  const listener = config.listeners.find((each) => each.caller === name);
-  if (listener !== undefined) {
-    const address = renderAddress(listener);
-    return { caller: callerAt(address, name), isLocal: isLocalAddress(listener), notes: [] };
-  }
-  const notes = describeUnknown(config.listeners, name);
-  return { caller: callerAt("a local listener", name), isLocal: true, notes };
-}
-
-function describeUnknown(listeners: readonly ListenerConfig[], name: string | undefined): readonly string[] {
-  if (name !== undefined) return [`no listener of the config gives its callers the name ${name}`];
-  if (listeners.length === 0) return [];
-  return ["every listener of the config names its callers; say which with --caller"];
 }
 
 function parseKey(resource: string): CryptoKeyName | KeyServiceError {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { findOrigin } from "../access/explanation.ts";
+import { findOrigin } from "../access/origin.ts";
 import { type Assembly, assemble } from "../assembly.ts";
 import type { Config } from "../config/config.ts";
 import { systemClock } from "../core/clock.ts";

@@ -56,7 +56,10 @@ function* checkAllow(allow: readonly AllowShape[], path: KeyPath, known: Readonl
     }
     for (const [position, name] of (entry.callers ?? []).entries()) {
       if (known.has(name)) continue;
-      yield error([...at, "callers", position], `no listener gives its callers this name${didYouMean(name, known)}`);
+      yield error(
+        [...at, "callers", position],
+        `neither a listener nor callers has this name${didYouMean(name, known)}`,
+      );
     }
   }
 }

@@ -1,3 +1,7 @@
+import type { CallerConfig } from "./callers.ts";
+
+export type { CallerConfig } from "./callers.ts";
+
 /** The config as the program uses it: validated, paths absolute, durations in milliseconds, deeply frozen. */
 export interface Config {
   /** Where it was read from; undefined where defaults stand in for a file. */
@@ -5,6 +9,8 @@ export interface Config {
   /** SHA-256 of the document's bytes, hex. */
   readonly hash: string;
   readonly listeners: readonly ListenerConfig[];
+  /** Who can be told apart from other callers, and by what proof; by name. */
+  readonly callers: ReadonlyMap<string, CallerConfig>;
   /** By name. */
   readonly tokenSources: ReadonlyMap<string, TokenSourceConfig>;
   /** In the order in which they are tried. */

@@ -29,6 +29,7 @@ export function createDefaultConfig(environment: Environment): Config {
     path: undefined,
     hash: createHash("sha256").update(`default ${endpoints.kms}`).digest("hex"),
     listeners: [],
+    callers: new Map(),
     tokenSources: new Map([[DEFAULT_NAME, { type: "default" }]]),
     rules: [
       {

@@ -1,3 +1,4 @@
+import type { CallerShape } from "./callers.ts";
 import type { Operation } from "./config.ts";
 
 /**
@@ -7,6 +8,7 @@ import type { Operation } from "./config.ts";
 export interface ConfigShape {
   readonly version: 1;
   readonly listeners: readonly ListenerShape[];
+  readonly callers: Readonly<Record<string, CallerShape>>;
   readonly tokenSources: Readonly<Record<string, TokenSourceShape>>;
   readonly rules: readonly RuleShape[];
   readonly google: GoogleShape;
@@ -169,6 +171,8 @@ export interface PartialShape {
   readonly tokenSources: ReadonlyMap<string, TokenSourceShape | undefined>;
   readonly rules: readonly (RuleShape | undefined)[];
   readonly google: GoogleShape | undefined;
-  /** Names that listeners give to their callers, also those of listeners that were refused. */
+  /** By name. */
+  readonly callerProofs: ReadonlyMap<string, CallerShape | undefined>;
+  /** Names of callers, from `callers` and from listeners, also from those that were refused. */
   readonly callers: ReadonlySet<string>;
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { checkCallers } from "./check-callers.ts";
 import { checkListeners } from "./check-listeners.ts";
 import { checkRules } from "./check-rules.ts";
 import { checkTokenSources } from "./check-sources.ts";
@@ -59,6 +60,7 @@ function collect(judgements: Iterable<Judgement>): readonly Judgement[] {
 
 function* judge(config: PartialShape): Generator<Judgement> {
   yield* checkListeners(config);
+  yield* checkCallers(config);
   yield* checkTokenSources(config);
   yield* checkRules(config);
   yield* checkUniverses(config);

@@ -32,6 +32,7 @@ import type {
 } from "./document.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { deepFreeze } from "./freeze.ts";
+import { resolveCallers } from "./resolve-callers.ts";
 
 /** A document that passed every check, as the program uses it. @param path of the file; other paths are relative to it */
 export function resolveConfig(shape: ConfigShape, path: string, hash: string): Config {
@@ -43,6 +44,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
     path: file,
     hash,
     listeners: shape.listeners.map(resolveListener),
+    callers: resolveCallers(shape.callers),
     tokenSources: new Map(sources.map(([name, source]) => [name, resolveSource(source, absolute)])),
     rules: shape.rules.map((rule) => resolveRule(rule, google)),
     google,

@@ -8,6 +8,7 @@ import {
 } from "./defaults.ts";
 import type { ConfigShape, GoogleShape, LimitsShape, ListenerShape, RuleShape } from "./document.ts";
 import { renderDuration } from "./duration.ts";
+import { callerSchema } from "./schema-callers.ts";
 import {
   addressField,
   countField,
@@ -153,6 +154,10 @@ export const configSchema: z.ZodType<ConfigShape> = section({
   listeners: list(listenerSchema, "listeners", 0, 100)
     .prefault([])
     .meta({ description: "Where to listen. None: `serve` needs --network and --address." }),
+  callers: z
+    .record(nameField(), callerSchema, { error: "expected a mapping of names to callers" })
+    .prefault({})
+    .meta({ description: "Names for identities that were proven, for `allow`." }),
   tokenSources: z
     .record(nameField(), tokenSourceSchema, { error: "expected a mapping of names to token sources" })
     .prefault({})

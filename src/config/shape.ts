@@ -2,6 +2,7 @@ import { type core, ZodObject, type ZodType } from "zod";
 import type { ConfigShape, PartialShape } from "./document.ts";
 import type { Finding, KeyPath } from "./issue.ts";
 import { configSchema, googleSchema, listenerSchema, ruleSchema } from "./schema.ts";
+import { callerSchema } from "./schema-callers.ts";
 import { describeSchemaIssues } from "./schema-issues.ts";
 import { tokenSourceSchema } from "./schema-token-sources.ts";
 import type { PlainObject, PlainValue } from "./yaml-reader.ts";
@@ -38,19 +39,26 @@ function rememberKeys(issue: core.$ZodRawIssue, knownKeys: Map<string, readonly 
 function toPartial(config: ConfigShape): PartialShape {
   const { listeners, rules, google } = config;
   const tokenSources = new Map(Object.entries(config.tokenSources));
-  return { listeners, tokenSources, rules, google, callers: new Set(listeners.flatMap(({ caller }) => caller ?? [])) };
+  const callerProofs = new Map(Object.entries(config.callers));
+  const callers = new Set([...callerProofs.keys(), ...listeners.flatMap(({ caller }) => caller ?? [])]);
+  return { listeners, tokenSources, rules, google, callerProofs, callers };
 }
 
 /** Each part by itself, so that one bad rule does not hide what is wrong with the others. */
 function salvage(document: PlainValue): PartialShape {
   const parts = isObject(document) ? document : {};
-  const sources = isObject(parts["tokenSources"]) ? Object.entries(parts["tokenSources"]) : [];
+  const sources = entriesOf(parts["tokenSources"]);
+  const callers = entriesOf(parts["callers"]);
   return {
     listeners: itemsOf(parts["listeners"]).map((item) => readPart(listenerSchema, item)),
     tokenSources: new Map(sources.map(([name, source]) => [name, readPart(tokenSourceSchema, source)])),
     rules: itemsOf(parts["rules"]).map((item) => readPart(ruleSchema, item)),
     google: readPart(googleSchema, parts["google"] ?? {}),
-    callers: new Set(itemsOf(parts["listeners"]).flatMap((item) => readCaller(item) ?? [])),
+    callerProofs: new Map(callers.map(([name, caller]) => [name, readPart(callerSchema, caller)])),
+    callers: new Set([
+      ...callers.map(([name]) => name),
+      ...itemsOf(parts["listeners"]).flatMap((item) => readCaller(item) ?? []),
+    ]),
   };
 }
 
@@ -61,6 +69,10 @@ function readPart<T>(schema: ZodType<T>, value: unknown): T | undefined {
 function readCaller(listener: PlainValue): string | undefined {
   const caller = isObject(listener) ? listener["caller"] : undefined;
   return typeof caller === "string" ? caller : undefined;
+}
+
+function entriesOf(value: PlainValue | undefined): readonly (readonly [string, PlainValue])[] {
+  return isObject(value) ? Object.entries(value) : [];
 }
 
 function itemsOf(value: PlainValue | undefined): readonly PlainValue[] {

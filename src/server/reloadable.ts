@@ -56,7 +56,7 @@ function createLease(owned: ClosableBackends): Lease {
     decrypt: (key, ciphertext, context) => count(() => owned.gcpKms.decrypt(key, ciphertext, context)),
   };
   return {
-    backends: { gcpKms },
+    backends: { identify: (caller) => owned.identify(caller), gcpKms },
     retire() {
       if (!retired) {
         retired = true;

@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   server: ["key-service", "backends", "access", "config", "core"],
   assembly: ["backends", "access", "routing", "credentials", "kms", "config", "core"],
-  "key-service": ["backends", "telemetry", "config", "core"],
+  "key-service": ["backends", "access", "telemetry", "config", "core"],
   backends: ["access", "routing", "credentials", "kms", "config", "core"],
   telemetry: ["access", "config", "core"],
   access: ["routing", "config", "core"],

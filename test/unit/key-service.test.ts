@@ -35,7 +35,7 @@ function setUp(answer: KeyBackend<GcpKmsKey>["encrypt"]) {
   const clock = createFakeClock();
   const gcpKms = { encrypt: answer, decrypt: answer };
   const service = createKeyService(
-    () => ({ gcpKms }),
+    () => ({ identify: (caller) => caller, gcpKms }),
     clock,
     (call) => records.push(call),
   );

@@ -55,7 +55,7 @@ test("a refused operation is told with its error's code and remedy", () => {
 test("a caller that no listener names is refused, and the reader told why", () => {
   const explanation = explainRequest(config, KEY, "mallory", "decrypt");
   assert.equal(explanation.decision, "refused");
-  assert.deepEqual(explanation.notes, ["no listener of the config gives its callers the name mallory"]);
+  assert.deepEqual(explanation.notes, ["neither a listener nor callers of the config has the name mallory"]);
 });
 
 test("a caller without a name is refused, and the reader told of --caller", () => {

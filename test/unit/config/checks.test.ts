@@ -45,9 +45,9 @@ const errors: readonly (readonly [what: string, text: string, expected: string])
     "listeners[1].address: listeners[0] has the same address",
   ],
   [
-    "a caller that no listener names",
+    "a caller that has no name in the config",
     withRule("    allow: [{ callers: [team-a] }]"),
-    "rules[0].allow[0].callers[0]: no listener gives its callers this name",
+    "rules[0].allow[0].callers[0]: neither a listener nor callers has this name",
   ],
   [
     "an entry of allow that says nothing",

@@ -1,0 +1,78 @@
+import { isLocalAddress, renderAddress } from "../config/address.ts";
+import type { CallerConfig, Config, ListenerConfig } from "../config/config.ts";
+import { resolveAccounts } from "./accounts.ts";
+import { type Caller, callerAt, type Proof } from "./caller.ts";
+import { createIdentify } from "./identify.ts";
+
+/** Where a request is taken to come from that has only a caller's name. */
+export interface Origin {
+  readonly caller: Caller;
+  readonly isLocal: boolean;
+  /** What the reader may have overlooked. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * A caller of this name as the server would meet it: by the listener that gives the name, or else with the proof that
+ * `callers` asks for, by the first listener that such a proof can be shown to. It has all names that fit.
+ *
+ * @throws ConfigError where a caller is an account that there is not
+ */
+export function findOrigin(config: Config, name: string | undefined): Origin {
+  const { caller, ...where } = findUnnamed(config, name);
+  return { ...where, caller: createIdentify(resolveAccounts(config.callers))(caller) };
+}
+
+function findUnnamed(config: Config, name: string | undefined): Origin {
+  const naming = config.listeners.find((each) => each.caller === name);
+  if (naming !== undefined) return originAt(naming, []);
+  const proven = name === undefined ? undefined : resolveAccounts(config.callers).get(name);
+  if (proven === undefined) {
+    return {
+      caller: callerAt("a local listener", name),
+      isLocal: true,
+      notes: describeUnknown(config.listeners, name),
+    };
+  }
+  const proofs = [proofFor(proven)];
+  const listener = config.listeners.find((each) => canShow(each, proven));
+  if (listener !== undefined) return originAt(listener, proofs);
+  const caller = withProofs(callerAt("a listener that is not in the config", undefined), proofs);
+  return { caller, isLocal: proven.kind === "unix", notes: [`no listener of the config lets ${name} prove who it is`] };
+}
+
+function originAt(listener: ListenerConfig, proofs: readonly Proof[]): Origin {
+  const caller = withProofs(callerAt(renderAddress(listener), listener.caller), proofs);
+  return { caller, isLocal: isLocalAddress(listener), notes: [] };
+}
+
+function withProofs(caller: Caller, proofs: readonly Proof[]): Caller {
+  return { ...caller, proofs: [...caller.proofs, ...proofs] };
+}
+
+function canShow(listener: ListenerConfig, caller: CallerConfig): boolean {
+  return (caller.kind === "unix") === (listener.kind === "unix");
+}
+
+/** No process has it: stands for a uid or gid that a caller of the config leaves open. */
+const ANY_ID = -1;
+
+/** The least that this caller has to show. */
+function proofFor(caller: CallerConfig): Proof {
+  switch (caller.kind) {
+    case "unix":
+      return { kind: "unix_peer", uid: Number(caller.uid ?? ANY_ID), gid: Number(caller.gid ?? ANY_ID), pid: 0 };
+    case "spiffe":
+      return { kind: "certificate", spiffeId: caller.spiffeId, dnsNames: [], publicKeySha256: "" };
+    case "dns":
+      return { kind: "certificate", spiffeId: undefined, dnsNames: [caller.name], publicKeySha256: "" };
+    case "public_key":
+      return { kind: "certificate", spiffeId: undefined, dnsNames: [], publicKeySha256: caller.publicKeySha256 };
+  }
+}
+
+function describeUnknown(listeners: readonly ListenerConfig[], name: string | undefined): readonly string[] {
+  if (name !== undefined) return [`neither a listener nor callers of the config has the name ${name}`];
+  if (listeners.length === 0) return [];
+  return ["every listener of the config names its callers; say which with --caller"];
+}

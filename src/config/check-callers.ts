@@ -1,0 +1,25 @@
+import type { CallerShape } from "./callers.ts";
+import type { PartialShape } from "./document.ts";
+import type { KeyPath } from "./issue.ts";
+import { error, type Judgement } from "./judgement.ts";
+
+/** Exhaustive: a way that is missing here does not compile. */
+const WAYS: Readonly<Record<keyof CallerShape, true>> = { unix: true, spiffe: true, dns: true, publicKey: true };
+
+export function* checkCallers({ callerProofs }: PartialShape): Generator<Judgement> {
+  for (const [name, caller] of callerProofs) {
+    if (caller !== undefined) yield* checkCaller(caller, ["callers", name]);
+  }
+}
+
+function* checkCaller(caller: CallerShape, path: KeyPath): Generator<Judgement> {
+  const ways = Object.keys(WAYS);
+  const [first, second] = Object.entries(caller).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+  if (first === undefined) yield error(path, `expected one of ${ways.join(", ")}, to say what proves it`, "key");
+  if (second !== undefined) {
+    yield error([...path, second], `${first} proves it already; make this a caller of its own`, "key");
+  }
+  if (caller.unix !== undefined && caller.unix.uid === undefined && caller.unix.gid === undefined) {
+    yield error([...path, "unix"], "expected uid, gid or both; an empty entry would be every process");
+  }
+}
