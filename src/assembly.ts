@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import { resolveAccounts } from "./access/accounts.ts";
-import { decideRequest } from "./access/decision.ts";
+import { createDecide } from "./access/decision.ts";
 import { createIdentify, type Identify } from "./access/identify.ts";
 import type { KeyBackend } from "./backends/backend.ts";
 import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
@@ -21,7 +21,6 @@ import { createEndpointPool } from "./kms/endpoint-pool.ts";
 import { describeKmsEvent, type KmsEvent } from "./kms/events.ts";
 import { createQuotaLimiters } from "./kms/quota-limiters.ts";
 import { createRestTransport } from "./kms/rest-transport.ts";
-import { createRouter } from "./routing/router.ts";
 
 /** What a config is made into. It holds connections and tokens until it is closed. */
 export interface Assembly {
@@ -66,12 +65,12 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     const client = createKmsClient({ ...rule.kms, rule: rule.name, transport, limiters, clock, random, report });
     return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client };
   });
-  const router = createRouter(routes);
+  const decide = createDecide({ rules: routes, deny: config.deny });
   return {
     identify: createIdentify(resolveAccounts(config.callers)),
     tokenSources,
     gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
-      const decision = decideRequest(router, { key, operation, caller, listenerIsLocal });
+      const decision = decide({ key, operation, caller, listenerIsLocal });
       if (!decision.allowed) throw decision.error;
       return decision.rule;
     }, clock),

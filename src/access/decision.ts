@@ -1,17 +1,10 @@
-import type { Operation } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
-import { type CryptoKeyName, KEY_NAME_FORM } from "../routing/resource-name.ts";
-import type { RoutedRule, Router, TrailStep } from "../routing/router.ts";
-import type { Caller } from "./caller.ts";
-import { decide, type PolicyRule } from "./policy.ts";
+import { KEY_NAME_FORM } from "../routing/resource-name.ts";
+import { createRouter, type RoutedRule, type TrailStep } from "../routing/router.ts";
+import { createDenial, createPolicy, type PolicyNo, type PolicyQuestion, type PolicyRule } from "./policy.ts";
 
-export interface AccessRequest {
-  readonly key: CryptoKeyName;
-  readonly caller: Caller;
-  readonly operation: Operation;
-  /** Whether the listener can only be reached from this machine. */
-  readonly listenerIsLocal: boolean;
-}
+export type AccessRequest = PolicyQuestion;
 
 /** What becomes of a request, and why. */
 export type Decision<R> = AllowedDecision<R> | RefusedDecision<R>;
@@ -31,27 +24,50 @@ export interface AllowedDecision<R> extends DecisionRecord {
 
 export interface RefusedDecision<R> extends DecisionRecord {
   readonly allowed: false;
-  /** Undefined where none matches. */
+  /** Undefined where none matches, or was asked. */
   readonly rule: R | undefined;
   /** `rule_not_found` or `caller_not_allowed`. */
   readonly error: KeyServiceError;
 }
 
-/** The one place where it is decided whether a request goes on; the server and `explain` both ask here. */
-export function decideRequest<R extends RoutedRule & PolicyRule>(
-  router: Router<R>,
+/**
+ * Decides requests by a config: its `deny`, then the first rule that matches, then that rule's `deny` and `allow`.
+ * The one place where it is decided whether a request goes on; the server and `explain` both ask here. Pure.
+ */
+export type Decide<R> = (request: AccessRequest) => Decision<R>;
+
+/** @throws PatternError where a `match` is not valid; a loaded config holds none of these */
+export function createDecide<R extends RoutedRule & PolicyRule>({
+  rules,
+  deny,
+}: Pick<Config, "deny"> & { readonly rules: readonly R[] }): Decide<R> {
+  const findDenial = createDenial(deny, "the config", undefined);
+  const router = createRouter(
+    rules.map((rule) => ({ name: rule.name, match: rule.match, rule, policy: createPolicy(rule) })),
+  );
+  return (request) => {
+    const denial = findDenial(request);
+    if (denial !== undefined) return refuse<R>(request, denial, undefined, () => []);
+    const trail = () => router.trace(request.key);
+    const route = router.route(request.key);
+    if (route === undefined) return refuseUnrouted(request, trail);
+    const { rule } = route;
+    const answer = route.policy(request);
+    if (!answer.allowed) return refuse(request, answer, rule, trail);
+    return { allowed: true, request, reason: answer.reason, trail, rule };
+  };
+}
+
+function refuse<R extends PolicyRule>(
   request: AccessRequest,
-): Decision<R> {
-  const trail = () => router.trace(request.key);
-  const rule = router.route(request.key);
-  if (rule === undefined) return refuseUnrouted(request, trail);
-  const answer = decide({ ...request, rule });
-  const { reason } = answer;
-  if (answer.allowed) return { allowed: true, request, reason, trail, rule };
+  { reason, remedy }: PolicyNo,
+  rule: R | undefined,
+  trail: () => readonly TrailStep[],
+): RefusedDecision<R> {
   const error = new KeyServiceError("caller_not_allowed", {
     problem: reason,
-    remedy: answer.remedy,
-    rule: rule.name,
+    remedy,
+    ...(rule === undefined ? {} : { rule: rule.name }),
     key: request.key,
   });
   return { allowed: false, request, reason, trail, rule, error };

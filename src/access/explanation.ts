@@ -1,8 +1,8 @@
 import type { Config, Operation, RuleConfig, TokenSourceConfig } from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
-import { createRouter, type TrailStep } from "../routing/router.ts";
-import { decideRequest } from "./decision.ts";
+import type { TrailStep } from "../routing/router.ts";
+import { createDecide } from "./decision.ts";
 import { findOrigin } from "./origin.ts";
 
 /** What the config decides for one request, as plain data for people and programs. */
@@ -64,7 +64,7 @@ export function explainRequest(
   if (key instanceof KeyServiceError)
     return { ...base, ...describeRule(config, undefined), ...describeError(key), trail: [] };
   const request = { key, operation, caller: origin.caller, listenerIsLocal: origin.isLocal };
-  const decision = decideRequest(createRouter(config.rules), request);
+  const decision = createDecide(config)(request);
   const outcome = decision.allowed
     ? { decision: "allowed" as const, code: null, reason: decision.reason, remedy: null }
     : describeError(decision.error);

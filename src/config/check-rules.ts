@@ -4,11 +4,10 @@ import { findUnreachable } from "../routing/router.ts";
 import { findOpenListener } from "./check-listeners.ts";
 import { unknownSource } from "./check-sources.ts";
 import { DEFAULT_DEADLINE_MS } from "./defaults.ts";
-import type { AllowShape, PartialShape, RuleShape } from "./document.ts";
+import type { PartialShape, RuleShape } from "./document.ts";
 import { parseEndpoint, regionOfEndpoint } from "./endpoint.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement, warning } from "./judgement.ts";
-import { didYouMean } from "./spelling.ts";
 
 export function* checkRules(config: PartialShape): Generator<Judgement> {
   const openListener = findOpenListener(config);
@@ -16,7 +15,6 @@ export function* checkRules(config: PartialShape): Generator<Judgement> {
     if (rule === undefined) continue;
     const path = ["rules", index];
     yield* checkTokenSourceNames(rule, path, config);
-    yield* checkAllow(rule.allow ?? [], path, config.callers);
     yield* checkKms(rule, path);
     if (openListener !== undefined && rule.allow === undefined) {
       yield error(
@@ -45,22 +43,6 @@ function* checkTokenSourceNames({ tokenSource }: RuleShape, path: KeyPath, confi
     const at = [...path, "tokenSource", ...(typeof tokenSource === "string" ? [] : [index])];
     if (!config.tokenSources.has(name)) yield unknownSource(at, name, config);
     else if (names.indexOf(name) < index) yield error(at, "is in this chain already");
-  }
-}
-
-function* checkAllow(allow: readonly AllowShape[], path: KeyPath, known: ReadonlySet<string>): Generator<Judgement> {
-  for (const [index, entry] of allow.entries()) {
-    const at = [...path, "allow", index];
-    if (entry.callers === undefined && entry.operations === undefined) {
-      yield error(at, "expected callers, operations or both; an empty entry would allow everything");
-    }
-    for (const [position, name] of (entry.callers ?? []).entries()) {
-      if (known.has(name)) continue;
-      yield error(
-        [...at, "callers", position],
-        `neither a listener nor callers has this name${didYouMean(name, known)}`,
-      );
-    }
   }
 }
 

@@ -1,6 +1,8 @@
 import type { CallerConfig } from "./callers.ts";
+import type { PolicyEntryConfig } from "./policy.ts";
 
 export type { CallerConfig } from "./callers.ts";
+export type { Operation, PolicyEntryConfig } from "./policy.ts";
 
 /** The config as the program uses it: validated, paths absolute, durations in milliseconds, deeply frozen. */
 export interface Config {
@@ -15,6 +17,8 @@ export interface Config {
   readonly tokenSources: ReadonlyMap<string, TokenSourceConfig>;
   /** In the order in which they are tried. */
   readonly rules: readonly RuleConfig[];
+  /** Goes before every rule. */
+  readonly deny: readonly PolicyEntryConfig[];
   readonly google: GoogleConfig;
   readonly limits: LimitsConfig;
   /** Absolute; for what must survive a restart. */
@@ -154,8 +158,6 @@ export interface ExternalAccountAuthorizedUserSourceConfig {
   readonly credential: CredentialLocation;
 }
 
-export type Operation = "encrypt" | "decrypt";
-
 export interface RuleConfig {
   readonly name: string;
   /** As written; `routing/pattern.ts` compiles it. */
@@ -163,14 +165,10 @@ export interface RuleConfig {
   /** Names of token sources; more than one is a chain. */
   readonly tokenSource: readonly string[];
   /** Undefined: every caller of a local listener, both operations. */
-  readonly allow: readonly AllowConfig[] | undefined;
+  readonly allow: readonly PolicyEntryConfig[] | undefined;
+  /** Goes before `allow`. */
+  readonly deny: readonly PolicyEntryConfig[];
   readonly kms: RuleKmsConfig;
-}
-
-export interface AllowConfig {
-  /** Undefined: any caller. */
-  readonly callers: readonly string[] | undefined;
-  readonly operations: readonly Operation[];
 }
 
 export interface RuleKmsConfig {

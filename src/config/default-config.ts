@@ -37,6 +37,7 @@ export function createDefaultConfig(environment: Environment): Config {
         match: EVERY_KEY,
         tokenSource: [DEFAULT_NAME],
         allow: undefined,
+        deny: [],
         kms: {
           endpoint: endpoints.kms,
           quotaProject: undefined,
@@ -45,6 +46,7 @@ export function createDefaultConfig(environment: Environment): Config {
         },
       },
     ],
+    deny: [],
     google: { universeDomain, endpoints, caFile: undefined },
     limits,
     stateDirectory: undefined,

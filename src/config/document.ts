@@ -11,6 +11,7 @@ export interface ConfigShape {
   readonly callers: Readonly<Record<string, CallerShape>>;
   readonly tokenSources: Readonly<Record<string, TokenSourceShape>>;
   readonly rules: readonly RuleShape[];
+  readonly deny: readonly PolicyEntryShape[];
   readonly google: GoogleShape;
   readonly limits: LimitsShape;
   readonly stateDirectory?: string | undefined;
@@ -110,9 +111,11 @@ export type TokenSourceShape =
   | GdchServiceAccountShape
   | ExternalAccountAuthorizedUserShape;
 
-export interface AllowShape {
+/** An entry of `allow` or `deny`. */
+export interface PolicyEntryShape {
   readonly callers?: readonly string[] | undefined;
   readonly operations?: readonly Operation[] | undefined;
+  readonly match?: string | undefined;
 }
 
 export interface RuleKmsShape {
@@ -130,7 +133,8 @@ export interface RuleShape {
   readonly name: string;
   readonly match: string;
   readonly tokenSource: string | readonly string[];
-  readonly allow?: readonly AllowShape[] | undefined;
+  readonly allow?: readonly PolicyEntryShape[] | undefined;
+  readonly deny: readonly PolicyEntryShape[];
   readonly kms: RuleKmsShape;
 }
 
@@ -170,6 +174,7 @@ export interface PartialShape {
   readonly listeners: readonly (ListenerShape | undefined)[];
   readonly tokenSources: ReadonlyMap<string, TokenSourceShape | undefined>;
   readonly rules: readonly (RuleShape | undefined)[];
+  readonly deny: readonly (PolicyEntryShape | undefined)[];
   readonly google: GoogleShape | undefined;
   /** By name. */
   readonly callerProofs: ReadonlyMap<string, CallerShape | undefined>;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { checkCallers } from "./check-callers.ts";
 import { checkListeners } from "./check-listeners.ts";
+import { checkPolicy } from "./check-policy.ts";
 import { checkRules } from "./check-rules.ts";
 import { checkTokenSources } from "./check-sources.ts";
 import { checkUniverses } from "./check-universes.ts";
@@ -63,5 +64,6 @@ function* judge(config: PartialShape): Generator<Judgement> {
   yield* checkCallers(config);
   yield* checkTokenSources(config);
   yield* checkRules(config);
+  yield* checkPolicy(config);
   yield* checkUniverses(config);
 }

@@ -33,6 +33,7 @@ import type {
 import { parseEndpoint } from "./endpoint.ts";
 import { deepFreeze } from "./freeze.ts";
 import { resolveCallers } from "./resolve-callers.ts";
+import { resolvePolicyEntry } from "./resolve-policy.ts";
 
 /** A document that passed every check, as the program uses it. @param path of the file; other paths are relative to it */
 export function resolveConfig(shape: ConfigShape, path: string, hash: string): Config {
@@ -47,6 +48,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
     callers: resolveCallers(shape.callers),
     tokenSources: new Map(sources.map(([name, source]) => [name, resolveSource(source, absolute)])),
     rules: shape.rules.map((rule) => resolveRule(rule, google)),
+    deny: shape.deny.map(resolvePolicyEntry),
     google,
     limits: resolveLimits(shape.limits),
     stateDirectory: shape.stateDirectory === undefined ? undefined : absolute(shape.stateDirectory),
@@ -119,10 +121,8 @@ function resolveRule(rule: RuleShape, google: GoogleConfig): RuleConfig {
     name: rule.name,
     match: rule.match,
     tokenSource: typeof rule.tokenSource === "string" ? [rule.tokenSource] : rule.tokenSource,
-    allow: rule.allow?.map(({ callers, operations }) => ({
-      callers,
-      operations: operations ?? ["encrypt", "decrypt"],
-    })),
+    allow: rule.allow?.map(resolvePolicyEntry),
+    deny: rule.deny.map(resolvePolicyEntry),
     kms: resolveKms(rule, google),
   };
 }

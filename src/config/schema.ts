@@ -24,6 +24,7 @@ import {
   section,
   text,
 } from "./schema-fields.ts";
+import { policyEntries } from "./schema-policy.ts";
 import { tokenSourceSchema } from "./schema-token-sources.ts";
 
 export const listenerSchema: z.ZodType<ListenerShape> = section({
@@ -56,18 +57,6 @@ const nameOrNames = z
       "Whose token is used. A list is a chain: the next is asked where the one before has no credential to offer.",
   });
 
-const operations = list(
-  z.enum(["encrypt", "decrypt"], { error: "expected encrypt or decrypt" }),
-  "of encrypt, decrypt",
-  1,
-  2,
-);
-
-const allowEntry = section({
-  callers: list(nameField(), "names of callers", 1, 1000).optional().meta({ description: "Who. Default: any caller." }),
-  operations: operations.optional().meta({ description: "What. Default: both." }),
-}).meta({ description: "Callers and what they may do.", minProperties: 1 });
-
 const ruleKms = section({
   endpoint: endpointField().optional().meta({ description: "Base URL of Cloud KMS for these keys.", format: "uri" }),
   universeDomain: domainField().optional().meta({ description: "Universe of these keys; `endpoint` goes before it." }),
@@ -94,9 +83,10 @@ export const ruleSchema: z.ZodType<RuleShape> = section({
   name: nameField().meta({ description: "Its name in messages, logs and metrics." }),
   match: matchField().meta({ description: "Name of the keys, * for any part of an id.", pattern: "^projects/" }),
   tokenSource: nameOrNames,
-  allow: list(allowEntry, "entries with callers and operations", 0, 1000).optional().meta({
+  allow: policyEntries().optional().meta({
     description: "Who may do what. Default: every caller of a local listener, both operations. An empty list: nobody.",
   }),
+  deny: policyEntries().prefault([]).meta({ description: "Who may not, whatever `allow` says." }),
   kms: ruleKms.prefault({}).meta({ description: "How Cloud KMS is asked for these keys." }),
 }).meta({ description: "Which keys, with whose token, for whom. The first rule that matches decides." });
 
@@ -163,6 +153,7 @@ export const configSchema: z.ZodType<ConfigShape> = section({
     .prefault({})
     .meta({ description: "Google identities by name." }),
   rules: list(ruleSchema, "rules").prefault([]).meta({ description: "The first match decides; no match is refused." }),
+  deny: policyEntries().prefault([]).meta({ description: "Who may not, whatever the rules say." }),
   google: googleSchema.prefault({}).meta({ description: "Google's endpoints." }),
   limits: limitsSchema.prefault({}).meta({ description: "Bounds of the server." }),
   stateDirectory: pathField()

@@ -4,6 +4,7 @@ import type { Finding, KeyPath } from "./issue.ts";
 import { configSchema, googleSchema, listenerSchema, ruleSchema } from "./schema.ts";
 import { callerSchema } from "./schema-callers.ts";
 import { describeSchemaIssues } from "./schema-issues.ts";
+import { policyEntrySchema } from "./schema-policy.ts";
 import { tokenSourceSchema } from "./schema-token-sources.ts";
 import type { PlainObject, PlainValue } from "./yaml-reader.ts";
 
@@ -37,11 +38,11 @@ function rememberKeys(issue: core.$ZodRawIssue, knownKeys: Map<string, readonly 
 }
 
 function toPartial(config: ConfigShape): PartialShape {
-  const { listeners, rules, google } = config;
+  const { listeners, rules, deny, google } = config;
   const tokenSources = new Map(Object.entries(config.tokenSources));
   const callerProofs = new Map(Object.entries(config.callers));
   const callers = new Set([...callerProofs.keys(), ...listeners.flatMap(({ caller }) => caller ?? [])]);
-  return { listeners, tokenSources, rules, google, callerProofs, callers };
+  return { listeners, tokenSources, rules, deny, google, callerProofs, callers };
 }
 
 /** Each part by itself, so that one bad rule does not hide what is wrong with the others. */
@@ -53,6 +54,7 @@ function salvage(document: PlainValue): PartialShape {
     listeners: itemsOf(parts["listeners"]).map((item) => readPart(listenerSchema, item)),
     tokenSources: new Map(sources.map(([name, source]) => [name, readPart(tokenSourceSchema, source)])),
     rules: itemsOf(parts["rules"]).map((item) => readPart(ruleSchema, item)),
+    deny: itemsOf(parts["deny"]).map((item) => readPart(policyEntrySchema, item)),
     google: readPart(googleSchema, parts["google"] ?? {}),
     callerProofs: new Map(callers.map(([name, caller]) => [name, readPart(callerSchema, caller)])),
     callers: new Set([

@@ -42,3 +42,16 @@ export function globMatches(glob: Glob, text: string): boolean {
 export function globCovers(a: Glob, b: Glob): boolean {
   return globMatches(a, b.text);
 }
+
+/**
+ * Whether some text fits both. Where both have stars, only their beginnings and ends can be at odds: whatever else
+ * they ask for can stand in between, first the one's and then the other's.
+ */
+export function globsOverlap(a: Glob, b: Glob): boolean {
+  if (a.pieces.length === 1) return globMatches(b, a.text);
+  if (b.pieces.length === 1) return globMatches(a, b.text);
+  const [startOfA = "", startOfB = ""] = [a.pieces[0], b.pieces[0]];
+  const [endOfA = "", endOfB = ""] = [a.pieces.at(-1), b.pieces.at(-1)];
+  const startsAgree = startOfA.startsWith(startOfB) || startOfB.startsWith(startOfA);
+  return startsAgree && (endOfA.endsWith(endOfB) || endOfB.endsWith(endOfA));
+}

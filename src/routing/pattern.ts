@@ -1,4 +1,4 @@
-import { type Glob, globCovers, globMatches, parseGlob } from "./glob.ts";
+import { type Glob, globCovers, globMatches, globsOverlap, parseGlob } from "./glob.ts";
 import { type CryptoKeyName, idsOf, KEY_NAME_FORM, MAX_RESOURCE_NAME_LENGTH, NAME_PARTS } from "./resource-name.ts";
 
 /** A key's name in which each id may have stars; a star never goes beyond its segment. */
@@ -74,6 +74,14 @@ export function covers(a: Pattern, b: Pattern): boolean {
   return a.ids.every((glob, index) => {
     const other = b.ids[index];
     return other !== undefined && globCovers(glob, other);
+  });
+}
+
+/** Whether there is a key that fits both. */
+export function overlaps(a: Pattern, b: Pattern): boolean {
+  return a.ids.every((glob, index) => {
+    const other = b.ids[index];
+    return other !== undefined && globsOverlap(glob, other);
   });
 }
 

@@ -7,6 +7,7 @@ export function fakeRule(changes: Partial<RuleConfig> = {}): RuleConfig {
     match: "projects/*/locations/*/keyRings/*/cryptoKeys/*",
     tokenSource: ["fake"],
     allow: undefined,
+    deny: [],
     kms: {
       endpoint: "https://cloudkms.googleapis.com",
       quotaProject: undefined,

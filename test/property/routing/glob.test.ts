@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { globCovers, globMatches, parseGlob } from "../../../src/routing/glob.ts";
+import { globCovers, globMatches, globsOverlap, parseGlob } from "../../../src/routing/glob.ts";
 
 const globText = fc.string({ unit: fc.constantFrom("a", "b", "*"), maxLength: 6 });
 const subject = fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 10 });
@@ -63,4 +63,15 @@ test("a glob made to go back and back is done with at once", () => {
   for (let run = 0; run < 1000; run++) assert.equal(globMatches(glob, "a".repeat(300)), false);
   // A backtracking matcher would need longer than the universe has; this one takes milliseconds.
   assert.ok(performance.now() - before < 5000);
+});
+
+test("two globs overlap exactly where a text of a small universe fits both", () => {
+  const shortGlob = fc.string({ unit: fc.constantFrom("a", "b", "*", "*"), maxLength: 4 });
+  fc.assert(
+    fc.property(shortGlob, shortGlob, (a, b) => {
+      const common = universe.some((text) => means(a, text) && means(b, text));
+      return globsOverlap(parseGlob(a), parseGlob(b)) === common;
+    }),
+    { numRuns: 1000 },
+  );
 });

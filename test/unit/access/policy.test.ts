@@ -1,18 +1,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Caller, callerAt } from "../../../src/access/caller.ts";
-import { decide, type PolicyRule } from "../../../src/access/policy.ts";
-import type { AllowConfig, Operation } from "../../../src/config/config.ts";
+import { createPolicy, type PolicyRule } from "../../../src/access/policy.ts";
+import type { Operation, PolicyEntryConfig } from "../../../src/config/config.ts";
+import { parseCryptoKeyName } from "../../../src/routing/resource-name.ts";
 
+const KEY = parseCryptoKeyName("projects/p/locations/us/keyRings/r/cryptoKeys/k");
+const THIS_KEY = "projects/p/locations/us/keyRings/*/cryptoKeys/k*";
+const ANOTHER = "projects/p/locations/eu/keyRings/*/cryptoKeys/*";
 const BOTH: readonly Operation[] = ["encrypt", "decrypt"];
 const teamA = callerAt("unix:///run/a.sock", "team-a");
 const nameless = callerAt("unix:///run/b.sock", undefined);
 
-function ruleWith(...allow: readonly AllowConfig[]): PolicyRule {
-  return { name: "r", allow };
+type Entry = Partial<PolicyEntryConfig>;
+
+function complete({ callers, operations = BOTH, match }: Entry): PolicyEntryConfig {
+  return { callers, operations, match };
 }
 
-const open: PolicyRule = { name: "r", allow: undefined };
+function ruleWith(...allow: readonly Entry[]): PolicyRule {
+  return { name: "r", allow: allow.map(complete), deny: [] };
+}
+
+function denying(rule: PolicyRule, ...deny: readonly Entry[]): PolicyRule {
+  return { ...rule, deny: deny.map(complete) };
+}
+
+const open: PolicyRule = { name: "r", allow: undefined, deny: [] };
 const onlyTeamA = ruleWith({ callers: ["team-a"], operations: ["decrypt"] });
 
 interface Row {
@@ -89,11 +103,88 @@ const table: readonly Row[] = [
     operation: "encrypt",
     allowed: false,
   },
+  {
+    what: "an entry for this key",
+    rule: ruleWith({ match: THIS_KEY }),
+    caller: teamA,
+    operation: "decrypt",
+    allowed: true,
+  },
+  {
+    what: "an entry for another key",
+    rule: ruleWith({ match: ANOTHER }),
+    caller: teamA,
+    operation: "decrypt",
+    allowed: false,
+  },
+  {
+    what: "a deny for the caller that allow names",
+    rule: denying(onlyTeamA, { callers: ["team-a"] }),
+    caller: teamA,
+    operation: "decrypt",
+    allowed: false,
+  },
+  {
+    what: "a deny for another caller",
+    rule: denying(onlyTeamA, { callers: ["team-b"] }),
+    caller: teamA,
+    operation: "decrypt",
+    allowed: true,
+  },
+  {
+    what: "a deny for one of a caller's two names",
+    rule: denying(onlyTeamA, { callers: ["team-b"] }),
+    caller: { ...teamA, names: ["team-a", "team-b"] },
+    operation: "decrypt",
+    allowed: false,
+  },
+  {
+    what: "a deny for the other operation",
+    rule: denying(onlyTeamA, { operations: ["encrypt"] }),
+    caller: teamA,
+    operation: "decrypt",
+    allowed: true,
+  },
+  {
+    what: "a deny for this key",
+    rule: denying(onlyTeamA, { match: THIS_KEY }),
+    caller: teamA,
+    operation: "decrypt",
+    allowed: false,
+  },
+  {
+    what: "a deny for another key",
+    rule: denying(onlyTeamA, { match: ANOTHER }),
+    caller: teamA,
+    operation: "decrypt",
+    allowed: true,
+  },
+  {
+    what: "a deny beside no allow",
+    rule: denying(open, { operations: ["encrypt"] }),
+    caller: nameless,
+    operation: "encrypt",
+    allowed: false,
+  },
+  {
+    what: "what no deny beside no allow is for",
+    rule: denying(open, { operations: ["encrypt"] }),
+    caller: nameless,
+    operation: "decrypt",
+    allowed: true,
+  },
+  {
+    what: "a deny for a name, and a caller without one",
+    rule: denying(open, { callers: ["team-a"] }),
+    caller: nameless,
+    operation: "decrypt",
+    allowed: true,
+  },
 ];
 
 for (const { what, rule, caller, operation, listenerIsLocal = true, allowed } of table) {
   test(`${what}: ${allowed ? "allowed" : "refused"}`, () => {
-    const answer = decide({ rule, caller, operation, listenerIsLocal });
+    const answer = createPolicy(rule)({ key: KEY, caller, operation, listenerIsLocal });
     assert.equal(answer.allowed, allowed);
     assert.match(answer.reason, /^[a-z].*[^.]$/);
   });
@@ -101,11 +192,15 @@ for (const { what, rule, caller, operation, listenerIsLocal = true, allowed } of
 
 test("a refusal says what would let this caller in", () => {
   const remedyFor = (rule: PolicyRule, caller: Caller, operation: Operation, listenerIsLocal = true) => {
-    const answer = decide({ rule, caller, operation, listenerIsLocal });
+    const answer = createPolicy(rule)({ key: KEY, caller, operation, listenerIsLocal });
     return answer.allowed ? undefined : answer.remedy;
   };
   assert.match(remedyFor(onlyTeamA, teamA, "encrypt") ?? "", /add encrypt to the operations in allow of rule r/);
   assert.match(remedyFor(ruleWith(), teamA, "encrypt") ?? "", /add team-a to the callers in allow of rule r/);
   assert.match(remedyFor(onlyTeamA, nameless, "decrypt") ?? "", /come by a listener whose caller rule r allows/);
+  const narrow = ruleWith({ callers: ["team-a"], match: ANOTHER });
+  assert.match(remedyFor(narrow, teamA, "decrypt") ?? "", /widen match in allow of rule r/);
+  const denied = denying(open, { callers: ["team-a"] });
+  assert.match(remedyFor(denied, teamA, "decrypt") ?? "", /change deny\[0\] of rule r/);
   assert.match(remedyFor(open, nameless, "decrypt", false) ?? "", /give rule r an allow/);
 });

@@ -52,7 +52,22 @@ const errors: readonly (readonly [what: string, text: string, expected: string])
   [
     "an entry of allow that says nothing",
     withRule("    allow: [{}]"),
-    "rules[0].allow[0]: expected callers, operations or both; an empty entry would allow everything",
+    "rules[0].allow[0]: expected callers, operations or match; an empty entry would allow everything",
+  ],
+  [
+    "an entry of deny that says nothing",
+    withRule("    deny: [{}]"),
+    "rules[0].deny[0]: expected callers, operations or match; an empty entry would refuse everything",
+  ],
+  [
+    "a deny of nobody that is known",
+    withRule("deny: [{ callers: [team-a] }]"),
+    "deny[0].callers[0]: neither a listener nor callers has this name",
+  ],
+  [
+    "a deny in a rule for keys that are another's",
+    withRule(`    deny: [{ match: projects/q/${ANY} }]`),
+    "rules[0].deny[0].match: no key of this rule fits it",
   ],
   [
     "an unknown token source",

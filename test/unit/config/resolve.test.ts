@@ -26,6 +26,7 @@ test("a config that says little gets the documented defaults", () => {
       match: "projects/p/locations/global/keyRings/r/cryptoKeys/k",
       tokenSource: ["a"],
       allow: undefined,
+      deny: [],
       kms: {
         endpoint: "https://cloudkms.googleapis.com",
         quotaProject: undefined,
@@ -120,11 +121,16 @@ google:
   });
 });
 
-test("allow without operations means both, without callers anyone, and an empty list nobody", () => {
+test("allow without operations means both, without callers anyone, without match every key, and an empty list nobody", () => {
   const allowOf = (allow: string) =>
     parse(withRule(`    allow: ${allow}\nlisteners: [{ address: unix:///s, caller: me }]`)).rules[0]?.allow;
-  assert.deepEqual(allowOf("[{ callers: [me] }]"), [{ callers: ["me"], operations: ["encrypt", "decrypt"] }]);
-  assert.deepEqual(allowOf("[{ operations: [decrypt] }]"), [{ callers: undefined, operations: ["decrypt"] }]);
+  const both = ["encrypt", "decrypt"];
+  const key = "projects/p/locations/global/keyRings/r/cryptoKeys/k";
+  assert.deepEqual(allowOf("[{ callers: [me] }]"), [{ callers: ["me"], operations: both, match: undefined }]);
+  assert.deepEqual(allowOf("[{ operations: [decrypt] }]"), [
+    { callers: undefined, operations: ["decrypt"], match: undefined },
+  ]);
+  assert.deepEqual(allowOf(`[{ match: ${key} }]`), [{ callers: undefined, operations: both, match: key }]);
   assert.deepEqual(allowOf("[]"), []);
 });
 

@@ -1,0 +1,53 @@
+import { overlaps, parsePattern } from "../routing/pattern.ts";
+import type { PartialShape, PolicyEntryShape } from "./document.ts";
+import type { KeyPath } from "./issue.ts";
+import { error, type Judgement } from "./judgement.ts";
+import { didYouMean } from "./spelling.ts";
+
+type Kind = "allow" | "deny";
+
+export function* checkPolicy({ rules, deny, callers }: PartialShape): Generator<Judgement> {
+  for (const [index, rule] of rules.entries()) {
+    if (rule === undefined) continue;
+    for (const kind of ["allow", "deny"] as const) {
+      yield* checkEntries(kind, rule[kind] ?? [], ["rules", index, kind], callers, rule.match);
+    }
+  }
+  yield* checkEntries("deny", deny, ["deny"], callers, undefined);
+}
+
+/** @param within `match` of the rule; undefined: the entries are for all keys */
+function* checkEntries(
+  kind: Kind,
+  entries: readonly (PolicyEntryShape | undefined)[],
+  path: KeyPath,
+  known: ReadonlySet<string>,
+  within: string | undefined,
+): Generator<Judgement> {
+  for (const [index, entry] of entries.entries()) {
+    if (entry === undefined) continue;
+    const at = [...path, index];
+    if (Object.values(entry).every((value) => value === undefined)) yield error(at, describeEmpty(kind));
+    yield* checkCallers(entry, at, known);
+    // A deny that is never met leaves open what it means to close, so this is more than a warning.
+    if (entry.match !== undefined && within !== undefined && !fits(entry.match, within)) {
+      yield error([...at, "match"], "no key of this rule fits it");
+    }
+  }
+}
+
+function describeEmpty(kind: Kind): string {
+  const effect = kind === "allow" ? "allow" : "refuse";
+  return `expected callers, operations or match; an empty entry would ${effect} everything`;
+}
+
+function* checkCallers({ callers }: PolicyEntryShape, at: KeyPath, known: ReadonlySet<string>): Generator<Judgement> {
+  for (const [position, name] of (callers ?? []).entries()) {
+    if (known.has(name)) continue;
+    yield error([...at, "callers", position], `neither a listener nor callers has this name${didYouMean(name, known)}`);
+  }
+}
+
+function fits(match: string, within: string): boolean {
+  return overlaps(parsePattern(match), parsePattern(within));
+}
