@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import { type Client, credentials, loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
-import { type DecryptResponse, type EncryptResponse, type KeyMessage, loadProtocol } from "../src/server/protocol.ts";
+import { loadSync } from "@grpc/proto-loader";
 import type { Screen } from "./quickstart-screen.ts";
 import { keyOf, type Team } from "./quickstart-services.ts";
 
@@ -12,6 +13,15 @@ export interface RoundTrip {
   refused(project: string, signal: AbortSignal): Promise<string>;
 }
 
+interface EncryptResponse {
+  readonly ciphertext: Buffer;
+}
+
+interface DecryptResponse {
+  readonly plaintext: Buffer;
+}
+
+const PROTO_FILE = fileURLToPath(new URL("../proto/keyservice.proto", import.meta.url));
 const CALL_TIMEOUT_MS = 15_000;
 const DATA_KEY_BYTES = 32;
 
@@ -52,7 +62,7 @@ export function createBuiltInRoundTrip(address: string, screen: Screen): RoundTr
   };
 }
 
-function gcpKms(resourceId: string): KeyMessage {
+function gcpKms(resourceId: string): object {
   return { gcpKmsKey: { resourceId } };
 }
 
@@ -62,7 +72,8 @@ function call<Answer>(
   request: object,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const Service = loadPackageDefinition(loadProtocol().packageDefinition)["KeyService"] as ServiceClientConstructor;
+  const protocol = loadPackageDefinition(loadSync(PROTO_FILE, { bytes: Buffer }));
+  const Service = protocol["KeyService"] as ServiceClientConstructor;
   const definition = Service.service[method];
   if (definition === undefined) throw new Error(`the protocol has no method ${method}`);
   const client: Client = new Service(address, credentials.createInsecure());

@@ -1,39 +1,31 @@
 import type { handleUnaryCall, ServerUnaryCall } from "@grpc/grpc-js";
 import type { CallOrigin } from "../backends/backend.ts";
-import type { SopsKey } from "../backends/sops-key.ts";
 import type { Clock } from "../core/clock.ts";
 import { abortReason, createDeadline, type Deadline } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
 import type { CallContext, KeyService } from "../key-service.ts";
-import {
-  type DecryptRequest,
-  type DecryptResponse,
-  decodeKey,
-  type EncryptRequest,
-  type EncryptResponse,
-  type KeyMessage,
-} from "./protocol.ts";
+import { decodeKeyRequest, encodeKeyAnswer, type KeyRequest } from "./messages.ts";
 import { grpcStatusOf } from "./status.ts";
 
-/** The two methods of the protocol, for the callers of one listener. */
+/** The two methods of the protocol, for the callers of one listener; encoded messages come and go. */
 export interface Calls {
-  readonly Encrypt: handleUnaryCall<EncryptRequest, EncryptResponse>;
-  readonly Decrypt: handleUnaryCall<DecryptRequest, DecryptResponse>;
+  readonly Encrypt: handleUnaryCall<Buffer, Buffer>;
+  readonly Decrypt: handleUnaryCall<Buffer, Buffer>;
 }
 
 /** Longer than any call may take; a timer takes no more than 24 days. */
 const LONGEST_DEADLINE_MS = 24 * 60 * 60 * 1_000;
 
 export function createCalls(service: KeyService, origin: () => CallOrigin, clock: Clock): Calls {
-  async function answer<Q extends { readonly key?: KeyMessage | null }>(
-    call: ServerUnaryCall<Q, unknown>,
-    work: (key: SopsKey, context: CallContext) => Promise<Buffer>,
+  async function answer(
+    call: ServerUnaryCall<Buffer, Buffer>,
+    work: (request: KeyRequest, context: CallContext) => Promise<Buffer>,
   ): Promise<Buffer> {
     const cancelled = new AbortController();
     call.once("cancelled", () => cancelled.abort(abortReason(undefined)));
     using deadline = callerDeadline(call, clock, cancelled.signal);
     const signal = deadline?.signal ?? cancelled.signal;
-    const bytes = await work(decodeKey(call.request.key), { ...origin(), signal });
+    const bytes = await work(decodeKeyRequest(call.request), { ...origin(), signal });
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;
     throw new KeyServiceError("internal", {
@@ -44,17 +36,19 @@ export function createCalls(service: KeyService, origin: () => CallOrigin, clock
 
   return {
     Encrypt(call, callback) {
-      const { plaintext } = call.request;
-      answer(call, (key, context) => service.encrypt(key, plaintext, context))
-        .then((ciphertext) => callback(null, { ciphertext }))
+      answer(call, ({ key, payload }, context) => service.encrypt(key, payload, context))
+        .then((ciphertext) => callback(null, encodeKeyAnswer(ciphertext)))
         .catch((thrown: unknown) => callback(toServiceError(thrown)))
-        .finally(() => plaintext.fill(0));
+        // It holds the data key, and is the copy that grpc-js made for us alone.
+        .finally(() => call.request.fill(0));
     },
     Decrypt(call, callback) {
-      answer(call, (key, context) => service.decrypt(key, call.request.ciphertext, context))
+      answer(call, ({ key, payload }, context) => service.decrypt(key, payload, context))
         .then((plaintext) => {
-          callback(null, { plaintext });
-          // grpc-js serializes, and so copies, before it returns from the callback.
+          const message = encodeKeyAnswer(plaintext);
+          callback(null, message);
+          // grpc-js copies the message into a frame before it returns from the callback.
+          message.fill(0);
           plaintext.fill(0);
         })
         .catch((thrown: unknown) => callback(toServiceError(thrown)));

@@ -1,9 +1,22 @@
-import type { PackageDefinition } from "@grpc/proto-loader";
+import { join } from "node:path";
+import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import descriptor from "protobufjs/ext/descriptor/index.js";
+import { PROTO_FOLDER } from "./protocol.ts";
 
 type Message = descriptor.IDescriptorProto;
 
 const { FileDescriptorProto } = descriptor;
+const FILES = ["keyservice.proto", "grpc/health/v1/health.proto"];
+
+/** What reflection tells of: SOPS' protocol and grpc.health.v1, with the names of the proto files. */
+export function loadReflectedFiles(): PackageDefinition {
+  return withValidMapEntries(
+    loadSync(
+      FILES.map((file) => join(PROTO_FOLDER, file)),
+      { keepCase: true },
+    ),
+  );
+}
 
 /**
  * The definition with descriptors that other languages' libraries take.
@@ -11,7 +24,7 @@ const { FileDescriptorProto } = descriptor;
  * protobufjs names the entry type of a map `Context` where the specification wants `ContextEntry`
  * (https://protobuf.dev/programming-guides/proto3/#backwards), and Go's library refuses the whole file for it.
  */
-export function withValidMapEntries(definition: PackageDefinition): PackageDefinition {
+function withValidMapEntries(definition: PackageDefinition): PackageDefinition {
   const mended = Object.entries(definition).map(([name, entry]) => {
     const files = entry["fileDescriptorProtos"];
     return [name, Array.isArray(files) ? { ...entry, fileDescriptorProtos: files.map(mendFile) } : entry];

@@ -1,57 +1,31 @@
 import type { Server, ServerDuplexStream } from "@grpc/grpc-js";
-import type { PackageDefinition } from "@grpc/proto-loader";
-import { ReflectionService } from "@grpc/reflection";
+import { encodedMethod } from "./protocol.ts";
 
-interface ReflectionRequest {
-  readonly fileContainingSymbol?: string;
-}
+/** Encoded requests come in, encoded answers go out. */
+export type ReflectionStream = ServerDuplexStream<Buffer, Buffer>;
 
-interface ReflectionResponse {
-  readonly listServicesResponse?: { readonly service: readonly { readonly name: string }[] } | null;
-}
-
-type ReflectionStream = ServerDuplexStream<ReflectionRequest, ReflectionResponse>;
-/** What the library uses of a stream. */
-type UsedStream = Pick<ReflectionStream, "on" | "write" | "end">;
+/** The versions that clients ask for; grpcurl tries the newer one first. */
+export const REFLECTION_PATHS = [
+  "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+  "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+] as const;
 
 /**
- * Serves reflection, so that grpcurl and the like work without the proto file.
- *
- * The library keeps the symbols of a file that has no `package` as `.Name`, and lists and expects them so, which no
- * client does; SOPS' protocol has no package. So their names are translated on the way in and out.
+ * Serves reflection, so that grpcurl and the like work without the proto file. What it takes to answer, a parser of
+ * proto files among it, is loaded when somebody asks: hardly any server is ever asked.
  */
-export function addReflection(server: Server, definition: PackageDefinition): void {
-  const service = new ReflectionService(definition);
-  service.addToServer({
-    addService(methods, implementation) {
-      const reflect = implementation["ServerReflectionInfo"] as (stream: UsedStream) => void;
-      server.addService(methods, {
-        ServerReflectionInfo: (stream: ReflectionStream) => reflect(translate(stream, definition)),
-      });
-    },
-  });
+export function addReflection(server: Server): void {
+  for (const path of REFLECTION_PATHS) {
+    server.addService(
+      { ServerReflectionInfo: encodedMethod(path, "both_stream") },
+      { ServerReflectionInfo: (stream: ReflectionStream) => reflect(path, stream) },
+    );
+  }
 }
 
-function translate(stream: ReflectionStream, definition: PackageDefinition): UsedStream {
-  return {
-    on(event: string, listener: (request: ReflectionRequest) => void) {
-      const heard = event === "data" ? (request: ReflectionRequest) => listener(dotted(request, definition)) : listener;
-      return stream.on(event, heard);
-    },
-    write: (response: ReflectionResponse) => stream.write(undotted(response)),
-    end: () => stream.end(),
-  } as UsedStream;
-}
-
-function dotted(request: ReflectionRequest, definition: PackageDefinition): ReflectionRequest {
-  const symbol = request.fileContainingSymbol ?? "";
-  const [outermost = ""] = symbol.split(".");
-  return Object.hasOwn(definition, outermost) ? { ...request, fileContainingSymbol: `.${symbol}` } : request;
-}
-
-function undotted(response: ReflectionResponse): ReflectionResponse {
-  const listed = response.listServicesResponse;
-  if (!listed) return response;
-  const service = listed.service.map(({ name }) => ({ name: name.replace(/^\./, "") }));
-  return { ...response, listServicesResponse: { ...listed, service } };
+/** What is written before the answer is ready waits in the stream, which grpc-js bounds. */
+function reflect(path: string, stream: ReflectionStream): void {
+  import("./reflection-answers.ts")
+    .then(({ answerReflection }) => answerReflection(path, stream))
+    .catch((thrown: unknown) => stream.destroy(thrown instanceof Error ? thrown : new Error(String(thrown))));
 }

@@ -1,12 +1,12 @@
 import { Server as GrpcServer } from "@grpc/grpc-js";
-import { HealthImplementation } from "grpc-health-check";
 import { renderAddress } from "../config/address.ts";
 import type { LimitsConfig, ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { KeyService } from "../key-service.ts";
 import { createCalls } from "./calls.ts";
+import { createHealth } from "./health.ts";
 import { type Listener, openListener, originOf } from "./listener.ts";
-import { loadProtocol, type Protocol, SERVICE_NAME } from "./protocol.ts";
+import { KEY_SERVICE } from "./protocol.ts";
 import { addReflection } from "./reflection.ts";
 
 export interface KeyServer {
@@ -36,16 +36,15 @@ export async function startServer(
   service: KeyService,
   clock: Clock,
 ): Promise<KeyServer> {
-  const protocol = loadProtocol();
-  const health = new HealthImplementation({ "": "SERVING", [SERVICE_NAME]: "SERVING" });
+  const health = createHealth();
   const open: OpenListener[] = [];
   try {
     for (const config of listeners) {
-      const grpc = createGrpcServer(protocol, limits);
+      const grpc = createGrpcServer(limits);
       // The system may choose the port: until it has, no call can come.
       let origin = originOf(config, renderAddress(config));
-      grpc.addService(protocol.keyService, { ...createCalls(service, () => origin, clock) });
-      health.addToServer(grpc);
+      grpc.addService(KEY_SERVICE, { ...createCalls(service, () => origin, clock) });
+      health.addTo(grpc);
       const listener = await openListener(config, grpc, limits);
       origin = originOf(config, listener.address);
       open.push({ listener, grpc });
@@ -57,14 +56,13 @@ export async function startServer(
   return {
     addresses: open.map(({ listener }) => listener.address),
     drain() {
-      health.setStatus("", "NOT_SERVING");
-      health.setStatus(SERVICE_NAME, "NOT_SERVING");
+      health.end();
       return shutDown(open, limits.drainMs, clock);
     },
   };
 }
 
-function createGrpcServer(protocol: Protocol, limits: LimitsConfig): GrpcServer {
+function createGrpcServer(limits: LimitsConfig): GrpcServer {
   const server = new GrpcServer({
     "grpc.max_receive_message_length": limits.maxMessageBytes,
     "grpc.max_send_message_length": limits.maxMessageBytes,
@@ -74,7 +72,7 @@ function createGrpcServer(protocol: Protocol, limits: LimitsConfig): GrpcServer 
     "grpc.max_connection_age_grace_ms": limits.drainMs,
     "grpc.enable_channelz": 0,
   });
-  addReflection(server, protocol.reflected);
+  addReflection(server);
   return server;
 }
 

@@ -1,10 +1,5 @@
-import { type Client, credentials, loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
-import {
-  type DecryptResponse,
-  type EncryptResponse,
-  type KeyMessage,
-  loadProtocol,
-} from "../../src/server/protocol.ts";
+import { Client, credentials } from "@grpc/grpc-js";
+import { type DecryptResponse, type EncryptResponse, type KeyMessage, loadKeyService } from "./key-messages.ts";
 
 interface CallOptions {
   /** Milliseconds since the Unix epoch. */
@@ -19,19 +14,15 @@ export interface KeyClient {
   close(): void;
 }
 
-const definition = loadPackageDefinition(loadProtocol().packageDefinition);
-const Service = definition["KeyService"] as ServiceClientConstructor;
+const METHODS = loadKeyService();
 
 /** @param address `unix:///path` or `tcp://host:port` */
 export function createKeyClient(address: string): KeyClient {
-  const client: Client = new Service(address.replace(/^tcp:\/\//, ""), credentials.createInsecure());
+  const client = new Client(address.replace(/^tcp:\/\//, ""), credentials.createInsecure());
 
   function call<A>(method: "Encrypt" | "Decrypt", request: object, options: CallOptions = {}): Promise<A> {
     const { promise, resolve, reject } = Promise.withResolvers<A>();
-    const { path, requestSerialize, responseDeserialize } = Service.service[method] ?? {};
-    if (path === undefined || requestSerialize === undefined || responseDeserialize === undefined) {
-      throw new Error(`the protocol has no method ${method}`);
-    }
+    const { path, requestSerialize, responseDeserialize } = METHODS[method];
     const pending = client.makeUnaryRequest(
       path,
       requestSerialize,

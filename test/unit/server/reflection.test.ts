@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Client, credentials, type ServiceDefinition, status } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
 import descriptor from "protobufjs/ext/descriptor/index.js";
 import { systemClock } from "../../../src/core/clock.ts";
-import { loadProtocol } from "../../../src/server/protocol.ts";
-import { addReflection } from "../../../src/server/reflection.ts";
+import { REFLECTION_PATHS } from "../../../src/server/reflection.ts";
 import { startServer } from "../../../src/server/server.ts";
 import { serverLimits, TCP_LISTENER } from "./limits.ts";
 
@@ -15,17 +16,14 @@ interface Answer {
   readonly errorResponse?: { readonly errorCode: number };
 }
 
-/** The method of the library's own definition, taken from what it registers. */
-function reflectionMethod() {
-  const added: ServiceDefinition[] = [];
-  const server = { addService: (definition: ServiceDefinition) => added.push(definition) };
-  addReflection(server as never, loadProtocol().reflected);
-  return added[0]?.["ServerReflectionInfo"] ?? assert.fail("no method was registered");
-}
+const PROTO = fileURLToPath(
+  import.meta.resolve("@grpc/reflection").replace(/src\/.*$/, "proto/grpc/reflection/v1/reflection.proto"),
+);
+const method = (loadSync(PROTO)["grpc.reflection.v1.ServerReflection"] as ServiceDefinition)["ServerReflectionInfo"];
 
-async function ask(address: string, request: object): Promise<Answer> {
+async function ask(address: string, request: object, path: string = REFLECTION_PATHS[0]): Promise<Answer> {
   const client = new Client(address.replace("tcp://", ""), credentials.createInsecure());
-  const { path, requestSerialize, responseDeserialize } = reflectionMethod();
+  const { requestSerialize, responseDeserialize } = method ?? assert.fail("no such method");
   const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
   stream.write(request);
   const [answer] = await once(stream, "data");
@@ -65,6 +63,23 @@ describe("reflection", async () => {
       ["ContextEntry"],
     );
     assert.equal(key?.field?.[2]?.typeName, "ContextEntry");
+  });
+
+  test("answers those who ask for the version before as well", async () => {
+    const { listServicesResponse } = await ask(address, { listServices: "*" }, REFLECTION_PATHS[1]);
+    assert.equal(listServicesResponse?.service.length, 2);
+  });
+
+  test("refuses bytes that are no request, and serves on", async () => {
+    const client = new Client(address.replace("tcp://", ""), credentials.createInsecure());
+    const raw = (bytes: Buffer) => bytes;
+    const stream = client.makeBidiStreamRequest(REFLECTION_PATHS[0], raw, raw);
+    stream.resume();
+    stream.write(Buffer.of(0x7f));
+    const [error] = await once(stream, "error");
+    client.close();
+    assert.equal(error.code, status.INVALID_ARGUMENT);
+    assert.notEqual(await ask(address, { listServices: "*" }), undefined);
   });
 
   test("does not know what is not there", async () => {

@@ -6,7 +6,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { status } from "@grpc/grpc-js";
+import { Client, credentials, status } from "@grpc/grpc-js";
 import type { CallOrigin } from "../../../src/backends/backend.ts";
 import type { SopsKey } from "../../../src/backends/sops-key.ts";
 import type { ListenerConfig } from "../../../src/config/config.ts";
@@ -14,10 +14,10 @@ import { type Clock, systemClock } from "../../../src/core/clock.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
 import type { CallContext, KeyService } from "../../../src/key-service.ts";
 import { checkHealth } from "../../../src/server/health-client.ts";
-import type { KeyMessage } from "../../../src/server/protocol.ts";
 import { startServer } from "../../../src/server/server.ts";
 import { createFakeClock } from "../../fakes/clock.ts";
 import { createKeyClient } from "../../fakes/key-client.ts";
+import type { KeyMessage } from "../../fakes/key-messages.ts";
 import { serverLimits, TCP_LISTENER } from "./limits.ts";
 
 const LIMITS = serverLimits();
@@ -85,6 +85,18 @@ describe("the gRPC server", () => {
   test("answers a request without a key with UNIMPLEMENTED", async (t) => {
     const { client } = await setUp(t, () => Promise.resolve(Buffer.from("x")));
     await assert.rejects(client.encrypt({}, Buffer.from("p")), statusIs(status.UNIMPLEMENTED, /no key of a kind/));
+  });
+
+  test("answers bytes that are no request with INVALID_ARGUMENT", async (t) => {
+    const { server } = await setUp(t, () => Promise.resolve(Buffer.from("x")));
+    const client = new Client((server.addresses[0] ?? "").replace("tcp://", ""), credentials.createInsecure());
+    t.after(() => client.close());
+    const raw = (bytes: Buffer) => bytes;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    client.makeUnaryRequest("/KeyService/Decrypt", raw, raw, Buffer.of(0x0a, 0x7f), (error, answer) =>
+      error === null ? resolve(answer) : reject(error),
+    );
+    await assert.rejects(promise, statusIs(status.INVALID_ARGUMENT, /damaged: a field is longer/));
   });
 
   test("never answers OK with empty bytes", async (t) => {
