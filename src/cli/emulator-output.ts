@@ -19,8 +19,8 @@ export function endpointsOf({ url }: Pick<Emulator, "url">): EmulatorEndpoints {
 
 /** One line, for a program that has started the emulator. */
 export function renderJson(emulator: Emulator): string {
-  const { url, port, files, principals } = emulator;
-  return JSON.stringify({ url, port, endpoints: endpointsOf(emulator), files, principals });
+  const { url, tlsUrl, port, files, principals } = emulator;
+  return JSON.stringify({ url, tlsUrl, port, endpoints: endpointsOf(emulator), files, principals });
 }
 
 export interface TextOptions {

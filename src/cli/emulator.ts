@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { isLoopbackHost, parseListenAddress } from "../config/address.ts";
 import { parseDuration } from "../config/duration.ts";
+import { CommandError, EXIT_USAGE } from "./exit.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8181";
 
@@ -16,6 +17,8 @@ export interface EmulatorFlags {
   readonly credentials?: string;
   /** Milliseconds. */
   readonly tokenLifetime?: number;
+  readonly tlsCertificate?: string;
+  readonly tlsKey?: string;
   readonly json?: boolean;
 }
 
@@ -26,6 +29,8 @@ Examples:
   sops-keyd emulator --state .emulator/keys --credentials .emulator/credentials
                                                         keys that survive a restart, files in a known place
   sops-keyd emulator --strict --token-lifetime 30s      keys must be created first; tokens expire soon
+  sops-keyd emulator --tls-certificate crt.pem --tls-key key.pem
+                                                        the same port takes TLS as well
 
 Never for real secrets: whoever can read the credential files can use every key.
 docs/emulator.md has the recipes: faults, access lists, request log.`;
@@ -35,7 +40,7 @@ export function addEmulatorCommand(program: Command): void {
     .command("emulator")
     .summary("run Cloud KMS and Google's token endpoints on a loopback port, for tests")
     .description(
-      "Emulates Cloud KMS (REST) and Google's token endpoints (OAuth, STS, IAM credentials, metadata server) on one " +
+      "Emulates Cloud KMS (REST and gRPC) and Google's token endpoints (OAuth, STS, IAM credentials, metadata server) on one " +
         "loopback port, with real encryption and tokens that are really checked. For tests, never for real secrets.",
     )
     .addOption(
@@ -47,9 +52,16 @@ export function addEmulatorCommand(program: Command): void {
     .option("--state <dir>", "keep the keys in this directory (default: in memory)")
     .option("--credentials <dir>", "write the credential files here (default: a temporary directory)")
     .option("--token-lifetime <duration>", "such as 30s, 10m, 1h (default: 1h)", parseLifetimeMs)
+    .option("--tls-certificate <file>", "take TLS as well, with this certificate chain in PEM")
+    .option("--tls-key <file>", "its private key in PEM")
     .option("--json", "one JSON line on standard output when it is ready")
     .addHelpText("after", EXAMPLES)
     .action(async (flags: EmulatorFlags) => {
+      if ((flags.tlsCertificate === undefined) !== (flags.tlsKey === undefined)) {
+        throw new CommandError("emulator: --tls-certificate and --tls-key go together: give both, or neither", {
+          exitCode: EXIT_USAGE,
+        });
+      }
       const { runEmulator } = await import("./run-emulator.ts");
       await runEmulator(flags);
     });

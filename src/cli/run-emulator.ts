@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import type { ServerCertificate } from "../emulator/connections.ts";
 import { type Emulator, startEmulator } from "../emulator/emulator.ts";
 import { EmulatorStartError } from "../emulator/start-error.ts";
 import type { EmulatorFlags } from "./emulator.ts";
@@ -21,6 +23,7 @@ export async function runEmulator(flags: EmulatorFlags): Promise<void> {
 }
 
 async function start(flags: EmulatorFlags): Promise<Emulator> {
+  const tls = await readCertificate(flags);
   try {
     return await startEmulator({
       ...flags.listen,
@@ -28,10 +31,27 @@ async function start(flags: EmulatorFlags): Promise<Emulator> {
       ...(flags.state !== undefined && { stateDirectory: flags.state }),
       ...(flags.credentials !== undefined && { credentialsDirectory: flags.credentials }),
       ...(flags.tokenLifetime !== undefined && { tokenLifetimeMs: flags.tokenLifetime }),
+      ...(tls !== undefined && { tls }),
     });
   } catch (error) {
     if (!(error instanceof EmulatorStartError)) throw error;
     throw new CommandError(`emulator: ${error.message}`, { exitCode: EXIT_FAILED, cause: error });
+  }
+}
+
+async function readCertificate({ tlsCertificate, tlsKey }: EmulatorFlags): Promise<ServerCertificate | undefined> {
+  if (tlsCertificate === undefined || tlsKey === undefined) return undefined;
+  return { certificate: await readPem(tlsCertificate), privateKey: await readPem(tlsKey) };
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new CommandError(`emulator: ${path} cannot be read: check the path and its permissions`, {
+      exitCode: EXIT_FAILED,
+      cause,
+    });
   }
 }
 

@@ -1,15 +1,15 @@
-import type { IncomingMessage } from "node:http";
 import type { z } from "zod";
+import type { HttpRequest } from "./http.ts";
 import { googleErrorReply, googleRefusal, Refusal } from "./refusals.ts";
 import type { EmulatorRequest } from "./routes.ts";
 
 export const MAX_BODY_BYTES: number = 1024 * 1024;
 
 /** @throws Refusal 413 as soon as the body is larger than {@link MAX_BODY_BYTES} */
-export async function readBody(message: IncomingMessage): Promise<Buffer> {
+export async function readBody(message: HttpRequest): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
+  for await (const chunk of message) {
     length += chunk.length;
     if (length > MAX_BODY_BYTES) {
       const text = `Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`;

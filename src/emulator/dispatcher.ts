@@ -1,12 +1,14 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import { readBody } from "./body.ts";
 import { distort, htmlReply, statusReply } from "./distort.ts";
 import type { Faults, TakenFaults } from "./faults.ts";
+import type { HttpRequest, HttpResponse, RequestListener } from "./http.ts";
 import { toTimestamp } from "./kms-json.ts";
 import { googleRefusal, Refusal } from "./refusals.ts";
 import type { RequestLog } from "./request-log.ts";
 import { type Call, type EmulatorRequest, findRoute, type Reply, type Route, type RouteMatch } from "./routes.ts";
+import { restWire, type Wire } from "./wire.ts";
 
 export interface DispatcherOptions {
   readonly clock: Clock;
@@ -17,6 +19,8 @@ export interface DispatcherOptions {
   readonly answerAdmin: (request: EmulatorRequest) => Promise<Reply>;
   /** Fires when the emulator closes: whoever waits for a delayed answer is then let go. */
   readonly signal: AbortSignal;
+  /** The connection that a request came by, for faults to break. */
+  readonly socketOf: (message: HttpRequest) => Socket | undefined;
   /** Told of what the emulator itself did wrong. */
   readonly onInternalError: (error: unknown) => void;
 }
@@ -29,15 +33,34 @@ type Outcome =
 
 export function createDispatcher(options: DispatcherOptions): RequestListener {
   return (message, response) => {
-    decide(message, options)
-      .catch((error: unknown): Outcome => whole(replyToError(error, options)))
-      .then((outcome) => carryOut(outcome, message, response))
-      .catch(() => message.socket.destroy());
+    serve(message, response, options).catch(() => options.socketOf(message)?.destroy());
   };
 }
 
-async function decide(message: IncomingMessage, options: DispatcherOptions): Promise<Outcome> {
-  const request = parseRequest(message, await readBody(message));
+async function serve(message: HttpRequest, response: HttpResponse, options: DispatcherOptions): Promise<void> {
+  const wire = await wireOf(message);
+  const outcome = await decide(message, wire, options).catch((error) => whole(replyToError(error, options)));
+  switch (outcome.kind) {
+    case "hang":
+      return;
+    case "reset":
+      options.socketOf(message)?.resetAndDestroy();
+      return;
+    case "reply":
+      wire.send(outcome.reply, response, outcome.truncated ? () => options.socketOf(message)?.destroy() : undefined);
+  }
+}
+
+/** gRPC is always over HTTP/2. Cloud KMS' descriptors are large: they are read when the first call by gRPC comes. */
+async function wireOf(message: HttpRequest): Promise<Wire> {
+  const { httpVersionMajor, headers } = message;
+  if (httpVersionMajor !== 2 || !headers["content-type"]?.startsWith("application/grpc")) return restWire;
+  const { grpcWireFor } = await import("./grpc-wire.ts");
+  return grpcWireFor(message);
+}
+
+async function decide(message: HttpRequest, wire: Wire, options: DispatcherOptions): Promise<Outcome> {
+  const request = wire.read(message, await readBody(message));
   if (request.path.startsWith("/emulator/")) return whole(await options.answerAdmin(request));
   const match = findRoute(options.routes, request.method, request.path);
   if (match === undefined) {
@@ -125,54 +148,4 @@ function wait(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void>
 
 function whole(reply: Reply): Outcome {
   return { kind: "reply", reply, truncated: false };
-}
-
-function carryOut(outcome: Outcome, message: IncomingMessage, response: ServerResponse): void {
-  switch (outcome.kind) {
-    case "hang":
-      return;
-    case "reset":
-      message.socket.resetAndDestroy();
-      return;
-    case "reply":
-      send(outcome.reply, outcome.truncated, response);
-  }
-}
-
-function send({ status, headers, body }: Reply, truncated: boolean, response: ServerResponse): void {
-  const isJson = typeof body !== "string";
-  const bytes = Buffer.from(isJson ? `${JSON.stringify(body)}\n` : body, "utf8");
-  response.writeHead(status, {
-    "Content-Type": isJson ? "application/json; charset=UTF-8" : "text/plain; charset=UTF-8",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Length": bytes.length,
-    // A body that was refused half-way is still on its way: the connection cannot be used again.
-    ...((truncated || status === 413) && { Connection: "close" }),
-    ...headers,
-  });
-  if (!truncated) response.end(bytes);
-  else response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy());
-}
-
-function parseRequest(message: IncomingMessage, body: Buffer): EmulatorRequest {
-  const [path = "/", ...query] = (message.url ?? "/").split("?");
-  return {
-    method: message.method ?? "",
-    path: decodePath(path),
-    query: new URLSearchParams(query.join("?")),
-    headers: message.headers,
-    body,
-  };
-}
-
-/** Dots are not resolved: `..` is then simply no valid id. */
-function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch (error) {
-    const refusal = googleRefusal("INVALID_ARGUMENT", "The path is not percent-encoded UTF-8.");
-    refusal.cause = error;
-    throw refusal;
-  }
 }

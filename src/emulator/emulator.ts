@@ -1,5 +1,3 @@
-import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { isLoopbackHost } from "../config/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
@@ -7,11 +5,13 @@ import { createAccessLists } from "./access.ts";
 import { createAdmin, type EmulatorAdmin } from "./admin.ts";
 import { createAdminAnswer } from "./admin-routes.ts";
 import { createAuthenticate } from "./authentication.ts";
+import { type Connections, openConnections, type ServerCertificate } from "./connections.ts";
 import { type CredentialDirectory, type EmulatorCredentialFiles, openCredentialDirectory } from "./credential-files.ts";
 import { SUBJECT_TOKEN_AUDIENCE } from "./credential-json.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { createFaults } from "./faults.ts";
 import { createGdchRoutes } from "./gdch-routes.ts";
+import type { RequestListener } from "./http.ts";
 import { createIamRoutes } from "./iam-routes.ts";
 import { createIdentities } from "./identities.ts";
 import { createKeyState } from "./key-state.ts";
@@ -51,12 +51,16 @@ export interface EmulatorOptions {
   readonly credentialsDirectory?: string;
   /** How long tokens are good for; one hour unless given. Also the most that impersonation gives, if given. */
   readonly tokenLifetimeMs?: number;
+  /** With it the port takes TLS as well. */
+  readonly tls?: ServerCertificate;
   readonly clock?: Clock;
 }
 
 export interface Emulator {
   /** Base URL of everything, without a trailing slash. */
   readonly url: string;
+  /** The same over TLS, where it has a certificate. */
+  readonly tlsUrl: string | undefined;
   readonly port: number;
   readonly files: EmulatorCredentialFiles;
   readonly principals: EmulatorPrincipals;
@@ -79,27 +83,28 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     throw new EmulatorStartError(`the emulator listens on loopback only, and ${host} is not: use 127.0.0.1`);
   }
   const kept = options.stateDirectory === undefined ? undefined : await openStateFile(options.stateDirectory);
-  const server = createServer({ requestTimeout: 30_000, keepAliveTimeout: 60_000 });
   // Whoever connects before all is ready waits.
   const ready = Promise.withResolvers<RequestListener>();
-  server.on("request", (request, response) => void ready.promise.then((listener) => listener(request, response)));
-  const boundPort = await listen(server, host, port);
-  const url = toUrl(host, boundPort);
+  const connections = await openConnections({ host, port }, options.tls, (request, response) => {
+    void ready.promise.then((listener) => listener(request, response));
+  });
+  const url = toUrl("http", host, connections.port);
   const closing = new AbortController();
   const opened = new AsyncDisposableStack();
   // A write that a cut request began must not meet the next start.
   opened.defer(() => kept?.settled());
-  opened.defer(() => closeServer(server));
+  opened.defer(() => connections.close());
   try {
     const directory = await openCredentialDirectory(options.credentialsDirectory);
     opened.defer(() => directory.dispose());
     // First of all: what renews the files must not write while they are removed.
     opened.defer(() => closing.abort());
-    const parts = await assemble({ options, clock, url, directory, kept, signal: closing.signal });
+    const parts = await assemble({ options, clock, url, connections, directory, kept, signal: closing.signal });
     ready.resolve(parts.listener);
     return {
       url,
-      port: boundPort,
+      tlsUrl: options.tls && toUrl("https", host, connections.port),
+      port: connections.port,
       files: directory.files,
       principals: PRINCIPALS,
       admin: parts.admin,
@@ -115,13 +120,14 @@ interface AssemblyOptions {
   readonly options: EmulatorOptions;
   readonly clock: Clock;
   readonly url: string;
+  readonly connections: Connections;
   readonly directory: CredentialDirectory;
   readonly kept: StateFile | undefined;
   readonly signal: AbortSignal;
 }
 
 async function assemble(assembly: AssemblyOptions): Promise<{ listener: RequestListener; admin: EmulatorAdmin }> {
-  const { options, clock, url, directory, kept, signal } = assembly;
+  const { options, clock, url, connections, directory, kept, signal } = assembly;
   const { strict = false, tokenLifetimeMs = DEFAULT_TOKEN_LIFETIME_MS } = options;
   const identities = createIdentities();
   const tokens = createTokenRegistry(clock);
@@ -167,25 +173,8 @@ async function assemble(assembly: AssemblyOptions): Promise<{ listener: RequestL
     log,
     answerAdmin: createAdminAnswer(admin),
     signal,
+    socketOf: connections.socketOf,
     onInternalError: (error) => process.stderr.write(`emulator: ${inspect(error)}\n`),
   });
   return { listener, admin };
-}
-
-function listen(server: Server, host: string, port: number): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.once("error", (cause: NodeJS.ErrnoException) => {
-    const taken = cause.code === "EADDRINUSE";
-    const why = taken ? "the port is in use: choose another, or 0 for any" : cause.message;
-    reject(new EmulatorStartError(`cannot listen on ${host}:${port}: ${why}`, { cause }));
-  });
-  server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
-  return promise;
-}
-
-function closeServer(server: Server): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
-  server.closeAllConnections();
-  return promise;
 }

@@ -7,6 +7,6 @@ export function isLoopbackHeader(header: string): boolean {
 }
 
 /** `http://127.0.0.1:8181`. */
-export function toUrl(host: string, port: number): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+export function toUrl(scheme: "http" | "https", host: string, port: number): string {
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

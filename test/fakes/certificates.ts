@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { isIPv4 } from "node:net";
 
 /** A certificate and its key, both PEM. */
 export interface TestCertificate {
@@ -13,7 +14,7 @@ export interface CertificateRequest {
   /** Itself where left out. */
   readonly issuer?: TestCertificate;
   readonly authority?: boolean;
-  /** For servers; an IPv4 address. */
+  /** For servers; an IPv4 address or a host name. */
   readonly address?: string;
   readonly notAfter?: Date;
 }
@@ -55,8 +56,10 @@ function extensions({ authority = false, address }: CertificateRequest): Buffer[
   const constraints = sequence(...(authority ? [der(0x01, Buffer.of(0xff))] : []));
   const basic = sequence(BASIC_CONSTRAINTS, der(0x01, Buffer.of(0xff)), der(0x04, constraints));
   if (address === undefined) return [basic];
-  const names = sequence(der(0x87, Buffer.from(address.split(".").map(Number))));
-  return [basic, sequence(ALTERNATIVE_NAMES, der(0x04, names))];
+  const name = isIPv4(address)
+    ? der(0x87, Buffer.from(address.split(".").map(Number)))
+    : der(0x82, Buffer.from(address));
+  return [basic, sequence(ALTERNATIVE_NAMES, der(0x04, sequence(name)))];
 }
 
 function distinguishedName(name: string): Buffer {

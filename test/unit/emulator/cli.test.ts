@@ -71,6 +71,14 @@ for (const argv of BAD_OPTIONS) {
   });
 }
 
+test("a certificate without its key is a usage error, and one that is not there a clear error", async () => {
+  const half = await ended(run("--tls-certificate", "crt.pem"));
+  assert.deepEqual([half.code, /go together/.test(half.errorText)], [2, true]);
+  const absent = await ended(run("--tls-certificate", "absent.pem", "--tls-key", "absent.pem"));
+  assert.equal(absent.code, 1);
+  assert.match(absent.errorText, /^sops-keyd: emulator: absent\.pem cannot be read/);
+});
+
 test("a port in use is a clear error and exit code 1", async (t) => {
   const emulator = await startEmulator();
   t.after(() => emulator.close());

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, test } from "node:test";
-import { IdentityPoolClient, type IdentityPoolClientOptions } from "google-auth-library";
+import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
+import { IdentityPoolClient, type IdentityPoolClientOptions, OAuth2Client } from "google-auth-library";
 import { startEmulator } from "../../../src/emulator/emulator.ts";
-import { readJson } from "./fixtures.ts";
+import { createCertificate } from "../../fakes/certificates.ts";
+import { readJson, staticToken } from "./fixtures.ts";
 
 // Proof from outside: Google's own client must take the emulator for Cloud KMS. Its types are
 // as large as its API, so what is used of it is written down here.
@@ -27,7 +29,7 @@ interface Decrypted {
   readonly plaintext: Uint8Array;
   readonly usedPrimary: boolean;
 }
-type Rpc<T> = (request: object) => Promise<[T]>;
+type Rpc<T> = (request: object, options?: object) => Promise<[T]>;
 interface KmsClient {
   readonly createKeyRing: Rpc<Resource>;
   readonly listKeyRings: Rpc<readonly Resource[]>;
@@ -49,14 +51,32 @@ interface KmsModule {
 
 const require = createRequire(import.meta.url);
 
-const emulator = await startEmulator({ strict: true });
+const tls = createCertificate({ name: "emulator", address: "localhost" });
+const emulator = await startEmulator({ strict: true, tls });
 after(() => emulator.close());
 
-test("Google's own client does everything with keys that sops-keyd's users do", async (t) => {
-  const client = await createClient();
-  t.after(() => client.close());
-  const parent = "projects/p/locations/europe-west1";
+const CLIENTS: Readonly<Record<string, () => Promise<KmsClient>>> = {
+  rest: createRestClient,
+  grpc: () => createGrpcClient(credentials.createInsecure()),
+  "grpc over tls": () => createGrpcClient(credentials.createSsl(Buffer.from(tls.certificate))),
+};
 
+for (const [name, createClient] of Object.entries(CLIENTS)) {
+  test(`Google's own client does everything with keys that sops-keyd's users do, by ${name}`, async (t) => {
+    const client = await createClient();
+    t.after(() => client.close());
+    await useKeys(client, `projects/${name.replaceAll(" ", "-")}/locations/europe-west1`);
+  });
+
+  test(`Google's own client sees Google's errors: a missing key is code 5, by ${name}`, async (t) => {
+    const client = await createClient();
+    t.after(() => client.close());
+    const key = "projects/p/locations/global/keyRings/none/cryptoKeys/none";
+    await assert.rejects(client.getCryptoKey({ name: key }), { code: 5, message: /CryptoKey .* not found/ });
+  });
+}
+
+async function useKeys(client: KmsClient, parent: string): Promise<void> {
   const [ring] = await client.createKeyRing({ parent, keyRingId: "r", keyRing: {} });
   assert.equal(ring.name, `${parent}/keyRings/r`);
   const [rings] = await client.listKeyRings({ parent });
@@ -105,17 +125,10 @@ test("Google's own client does everything with keys that sops-keyd's users do", 
   assert.equal(restored.state, "DISABLED");
   const [versions] = await client.listCryptoKeyVersions({ parent: name });
   assert.equal(versions.length, 2);
-});
-
-test("Google's own client sees Google's errors: a missing key is code 5", async (t) => {
-  const client = await createClient();
-  t.after(() => client.close());
-  const name = "projects/p/locations/global/keyRings/none/cryptoKeys/none";
-  await assert.rejects(client.getCryptoKey({ name }), { code: 5, message: /CryptoKey .* not found/ });
-});
+}
 
 /** Over plain HTTP to the emulator, with the federated identity of the file that the emulator wrote. */
-async function createClient(): Promise<KmsClient> {
+async function createRestClient(): Promise<KmsClient> {
   const { KeyManagementServiceClient } = require("@google-cloud/kms") as KmsModule;
   const credential = await readJson(emulator.files.externalAccount);
   const authClient = new IdentityPoolClient({
@@ -124,4 +137,23 @@ async function createClient(): Promise<KmsClient> {
   });
   const address = { protocol: "http", apiEndpoint: "127.0.0.1", port: emulator.port };
   return new KeyManagementServiceClient({ ...address, fallback: true, authClient, projectId: "p" });
+}
+
+/** Channels in clear text carry no credentials of their own: the token is a call's metadata, as it is in sops-keyd. */
+async function createGrpcClient(sslCreds: ChannelCredentials): Promise<KmsClient> {
+  const { KeyManagementServiceClient } = require("@google-cloud/kms") as KmsModule;
+  const bound = { retry: null, timeout: 5_000 };
+  const headers = { authorization: `Bearer ${await staticToken(emulator)}` };
+  const address = { apiEndpoint: "localhost", port: emulator.port };
+  const client = new KeyManagementServiceClient({
+    ...address,
+    sslCreds,
+    authClient: new OAuth2Client(),
+    projectId: "p",
+  });
+  // Asynchronous functions look for a `then` in whatever they return.
+  return new Proxy(client, {
+    get: (target, method: keyof KmsClient) =>
+      method in target && ((request: object) => target[method](request, { ...bound, otherArgs: { headers } })),
+  });
 }
