@@ -3,6 +3,7 @@ import { getCACertificates } from "node:tls";
 import { resolveAccounts } from "./access/accounts.ts";
 import { createDecide } from "./access/decision.ts";
 import { createIdentify, type Identify } from "./access/identify.ts";
+import { type Authenticate, createAuthenticate } from "./access/jwt/authenticate.ts";
 import type { KeyBackend } from "./backends/backend.ts";
 import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
@@ -16,6 +17,7 @@ import {
   type TokenSources,
   type TokenSourcesOptions,
 } from "./credentials/create.ts";
+import { createTokenRequests } from "./credentials/token-request.ts";
 import { createKmsClient } from "./kms/client.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
 import { describeKmsEvent, type KmsEvent } from "./kms/events.ts";
@@ -25,6 +27,7 @@ import { createRestTransport } from "./kms/rest-transport.ts";
 /** What a config is made into. It holds connections and tokens until it is closed. */
 export interface Assembly {
   readonly identify: Identify;
+  readonly authenticate: Authenticate;
   readonly gcpKms: KeyBackend<GcpKmsKey>;
   /** Whose tokens the rules use, by name. */
   readonly tokenSources: TokenSources;
@@ -68,6 +71,11 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
   const decide = createDecide({ rules: routes, deny: config.deny });
   return {
     identify: createIdentify(resolveAccounts(config.callers)),
+    authenticate: createAuthenticate(config.callers, {
+      clock,
+      createGet: (caFile) => createTokenRequests(caFile ?? config.google.caFile),
+      warn,
+    }),
     tokenSources,
     gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
       const decision = decide({ key, operation, caller, listenerIsLocal });

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { Caller } from "./access/caller.ts";
+import { type Caller, withProof } from "./access/caller.ts";
+import type { VerifiedJwt } from "./access/jwt/verifier.ts";
 import type { CallContext, KeyAnswer, KeyBackend } from "./backends/backend.ts";
 import { describeKey, type GcpKmsKey, type SopsKey } from "./backends/sops-key.ts";
 import { unsupportedKeyError } from "./backends/unsupported.ts";
 import type { Operation } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import { KeyServiceError, toKeyServiceError } from "./core/errors.ts";
+import type { Secret } from "./core/secret.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 
 export type { CallContext } from "./backends/backend.ts";
@@ -26,6 +28,13 @@ export interface KeyService {
 export interface Backends {
   /** Gives a caller its names, by the same config that decides for them afterwards. */
   identify(caller: Caller): Caller;
+  /**
+   * Verifies what a call brings in `authorization`, and does `work` with what it proves. No reload closes what verified
+   * it before `work` has ended, so that no call is named by one config and judged by the next.
+   *
+   * @throws KeyServiceError `caller_unauthenticated`, `issuer_unavailable`, what `work` throws, or the signal's reason
+   */
+  authenticate<T>(authorization: Secret, signal: AbortSignal, work: (jwt: VerifiedJwt) => Promise<T>): Promise<T>;
   readonly gcpKms: KeyBackend<GcpKmsKey>;
 }
 
@@ -64,15 +73,22 @@ export function createKeyService(
   async function perform(operation: Operation, key: SopsKey, payload: Buffer, context: CallContext): Promise<Buffer> {
     const startedAtMs = clock.monotonicMs();
     const current = backends();
-    const caller = current.identify(context.caller);
-    const facts = { requestId: randomUUID(), operation, key: describeKey(key), caller };
+    const facts = { requestId: randomUUID(), operation, key: describeKey(key) };
+    let caller = current.identify(context.caller);
+    const answerToken = ({ proof, token }: VerifiedJwt): Promise<KeyAnswer> => {
+      caller = current.identify(withProof(context.caller, proof));
+      return dispatch(current, operation, key, payload, { ...context, caller, callerToken: token });
+    };
     try {
-      const { bytes, ...answer } = await dispatch(current, operation, key, payload, { ...context, caller });
-      record({ ...facts, ...answer, outcome: "ok", latencyMs: clock.monotonicMs() - startedAtMs });
+      const { bytes, ...answer } =
+        context.authorization === undefined
+          ? await dispatch(current, operation, key, payload, { ...context, caller })
+          : await current.authenticate(context.authorization, context.signal, answerToken);
+      record({ ...facts, caller, ...answer, outcome: "ok", latencyMs: clock.monotonicMs() - startedAtMs });
       return bytes;
     } catch (thrown) {
       const error = toKeyServiceError(thrown);
-      record({ ...facts, outcome: error.code, error, latencyMs: clock.monotonicMs() - startedAtMs });
+      record({ ...facts, caller, outcome: error.code, error, latencyMs: clock.monotonicMs() - startedAtMs });
       throw error;
     }
   }

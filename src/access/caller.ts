@@ -42,11 +42,18 @@ export interface JwtProof {
   readonly kind: "jwt";
   readonly issuer: string;
   readonly subject: string | undefined;
+  /** The callers of the config whose audience and claims it has. */
+  readonly callers: readonly string[];
 }
 
 /** A caller of whom nothing is known but where it came in, with the listener's name for it if it has one. */
 export function callerAt(listener: string, name: string | undefined): Caller {
   return { listener, names: name === undefined ? [] : [name], proofs: [{ kind: "listener", caller: name }] };
+}
+
+/** The same caller, who has shown something more; its names are to be found anew. */
+export function withProof(caller: Caller, proof: Proof): Caller {
+  return { ...caller, proofs: [...caller.proofs, proof] };
 }
 
 /** The caller in a message: `caller team-a`, or where it came in. */

@@ -15,6 +15,7 @@ export function createIdentify(callers: ReadonlyMap<string, CallerConfig>): Iden
   const namesByFact = new Map<string, string[]>();
   for (const [name, caller] of callers) {
     const fact = factOf(caller);
+    if (fact === undefined) continue;
     const names = namesByFact.get(fact);
     if (names === undefined) namesByFact.set(fact, [name]);
     else names.push(name);
@@ -22,6 +23,7 @@ export function createIdentify(callers: ReadonlyMap<string, CallerConfig>): Iden
 
   const namesOf = (proof: Proof): readonly string[] => [
     ...(proof.kind === "listener" && proof.caller !== undefined ? [proof.caller] : []),
+    ...(proof.kind === "jwt" ? proof.callers : []),
     ...factsOf(proof).flatMap((fact) => namesByFact.get(fact) ?? []),
   ];
 
@@ -29,7 +31,7 @@ export function createIdentify(callers: ReadonlyMap<string, CallerConfig>): Iden
 }
 
 /** What a caller of the config asks for. */
-function factOf(caller: CallerConfig): string {
+function factOf(caller: CallerConfig): string | undefined {
   switch (caller.kind) {
     case "unix":
       return peerFact(caller.uid, caller.gid);
@@ -39,6 +41,9 @@ function factOf(caller: CallerConfig): string {
       return `dns ${caller.name}`;
     case "public_key":
       return `key ${caller.publicKeySha256}`;
+    case "jwt":
+      // What a token must say is more than one fact: its verifier finds the callers, and the proof names them.
+      return undefined;
   }
 }
 

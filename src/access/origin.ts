@@ -34,7 +34,7 @@ function findUnnamed(config: Config, name: string | undefined): Origin {
       notes: describeUnknown(config.listeners, name),
     };
   }
-  const proofs = [proofFor(proven)];
+  const proofs = [proofFor(name ?? "", proven)];
   const listener = config.listeners.find((each) => canShow(each, proven));
   if (listener !== undefined) return originAt(listener, proofs);
   const caller = withProofs(callerAt("a listener that is not in the config", undefined), proofs);
@@ -51,6 +51,7 @@ function withProofs(caller: Caller, proofs: readonly Proof[]): Caller {
 }
 
 function canShow(listener: ListenerConfig, caller: CallerConfig): boolean {
+  if (caller.kind === "jwt") return true;
   return (caller.kind === "unix") === (listener.kind === "unix");
 }
 
@@ -58,7 +59,7 @@ function canShow(listener: ListenerConfig, caller: CallerConfig): boolean {
 const ANY_ID = -1;
 
 /** The least that this caller has to show. */
-function proofFor(caller: CallerConfig): Proof {
+function proofFor(name: string, caller: CallerConfig): Proof {
   switch (caller.kind) {
     case "unix":
       return { kind: "unix_peer", uid: Number(caller.uid ?? ANY_ID), gid: Number(caller.gid ?? ANY_ID), pid: 0 };
@@ -68,6 +69,8 @@ function proofFor(caller: CallerConfig): Proof {
       return { kind: "certificate", spiffeId: undefined, dnsNames: [caller.name], publicKeySha256: "" };
     case "public_key":
       return { kind: "certificate", spiffeId: undefined, dnsNames: [], publicKeySha256: caller.publicKeySha256 };
+    case "jwt":
+      return { kind: "jwt", issuer: caller.issuer, subject: undefined, callers: [name] };
   }
 }
 

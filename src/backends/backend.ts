@@ -1,4 +1,6 @@
 import type { Caller } from "../access/caller.ts";
+import type { CallerToken } from "../core/caller-token.ts";
+import type { Secret } from "../core/secret.ts";
 
 /** Where a call comes from. */
 export interface CallOrigin {
@@ -10,6 +12,10 @@ export interface CallOrigin {
 
 /** What a call brings along besides its key and payload. */
 export interface CallContext extends CallOrigin {
+  /** The call's `authorization`, as it came; undefined: there is none. Not verified. */
+  readonly authorization?: Secret;
+  /** The caller's own token, verified: federation may exchange it. */
+  readonly callerToken?: CallerToken;
   /** For Google's audit log: one line of printable ASCII; undefined: none is sent. */
   readonly reason?: string;
   /** Fires when the caller gives up or its own deadline passes; its reason is a KeyServiceError. */

@@ -1,9 +1,24 @@
+import type { ClaimValue, JwtAlgorithm, JwtCallerConfig } from "./jwt-caller.ts";
+
 /** A caller as it stands in the file; exactly one of these. A new way to prove an identity is a new key here. */
 export interface CallerShape {
   readonly unix?: UnixPeerShape | undefined;
   readonly spiffe?: string | undefined;
   readonly dns?: string | undefined;
   readonly publicKey?: string | undefined;
+  readonly jwt?: JwtShape | undefined;
+}
+
+export interface JwtShape {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly claims: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>>;
+  readonly algorithms?: readonly JwtAlgorithm[] | undefined;
+  readonly keys?: string | undefined;
+  readonly caFile?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  /** Milliseconds. */
+  readonly maxAge?: number | undefined;
 }
 
 /** Names or numbers; at least one. */
@@ -13,7 +28,12 @@ export interface UnixPeerShape {
 }
 
 /** What proves that somebody is a caller of the config, for the program. */
-export type CallerConfig = UnixPeerCallerConfig | SpiffeCallerConfig | DnsCallerConfig | PublicKeyCallerConfig;
+export type CallerConfig =
+  | UnixPeerCallerConfig
+  | SpiffeCallerConfig
+  | DnsCallerConfig
+  | PublicKeyCallerConfig
+  | JwtCallerConfig;
 
 /** A process at the other end of a unix socket. What is undefined may be anything; one of the two is not. */
 export interface UnixPeerCallerConfig {

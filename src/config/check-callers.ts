@@ -1,15 +1,25 @@
 import type { CallerShape } from "./callers.ts";
+import { checkClearText, checkJwt } from "./check-jwt.ts";
 import type { PartialShape } from "./document.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement } from "./judgement.ts";
 
 /** Exhaustive: a way that is missing here does not compile. */
-const WAYS: Readonly<Record<keyof CallerShape, true>> = { unix: true, spiffe: true, dns: true, publicKey: true };
+const WAYS: Readonly<Record<keyof CallerShape, true>> = {
+  unix: true,
+  spiffe: true,
+  dns: true,
+  publicKey: true,
+  jwt: true,
+};
 
-export function* checkCallers({ callerProofs }: PartialShape): Generator<Judgement> {
-  for (const [name, caller] of callerProofs) {
-    if (caller !== undefined) yield* checkCaller(caller, ["callers", name]);
+export function* checkCallers(config: PartialShape): Generator<Judgement> {
+  for (const [name, caller] of config.callerProofs) {
+    if (caller === undefined) continue;
+    yield* checkCaller(caller, ["callers", name]);
+    if (caller.jwt !== undefined) yield* checkJwt(caller.jwt, ["callers", name, "jwt"]);
   }
+  yield* checkClearText(config);
 }
 
 function* checkCaller(caller: CallerShape, path: KeyPath): Generator<Judgement> {

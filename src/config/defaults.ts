@@ -24,4 +24,6 @@ export const DEFAULT_LIFETIME_MS = 3_600_000;
 export const DEFAULT_METADATA_TIMEOUT_MS = 3000;
 /** A command may have to start an interpreter and ask somebody; the refresher itself waits no longer by default. */
 export const DEFAULT_EXEC_TIMEOUT_MS = 10_000;
+/** A bound for issuers that give out tokens for months; those of CI jobs and pods live for minutes or hours. */
+export const DEFAULT_JWT_MAX_AGE_MS = 86_400_000;
 export const DEFAULT_UNIVERSE_DOMAIN = "googleapis.com";

@@ -45,7 +45,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
     path: file,
     hash,
     listeners: shape.listeners.map(resolveListener),
-    callers: resolveCallers(shape.callers),
+    callers: resolveCallers(shape.callers, absolute),
     tokenSources: new Map(sources.map(([name, source]) => [name, resolveSource(source, absolute)])),
     rules: shape.rules.map((rule) => resolveRule(rule, google)),
     deny: shape.deny.map(resolvePolicyEntry),

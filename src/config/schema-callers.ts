@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { CallerShape } from "./callers.ts";
 import { countField, section, text } from "./schema-fields.ts";
+import { jwtSchema } from "./schema-jwt.ts";
 import { isSpiffeId } from "./spiffe-id.ts";
 
 const ACCOUNT_NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?$/;
@@ -36,4 +37,5 @@ export const callerSchema: z.ZodType<CallerShape> = section({
   publicKey: text("a pin of the form sha256//BASE64, the SHA-256 of the public key", /^sha256\/\/[A-Za-z0-9+/]{43}=$/)
     .optional()
     .meta({ description: "A client certificate for this public key: sha256//BASE64 of its SubjectPublicKeyInfo." }),
+  jwt: jwtSchema.optional(),
 }).meta({ description: "What proves who somebody is: exactly one of these.", minProperties: 1, maxProperties: 1 });

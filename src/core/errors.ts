@@ -9,6 +9,8 @@ export type ErrorCode =
   | "caller_not_allowed"
   /** The caller could not prove who it is. */
   | "caller_unauthenticated"
+  /** The keys of a caller's issuer cannot be had, so its token cannot be verified; trying again may help. */
+  | "issuer_unavailable"
   /** The resource name is not that of a CryptoKey. */
   | "key_name_invalid"
   /** Bad base64, empty or oversized payload, or a ciphertext that this key did not make. */

@@ -1,8 +1,9 @@
-import type { handleUnaryCall, ServerUnaryCall } from "@grpc/grpc-js";
+import type { handleUnaryCall, Metadata, ServerUnaryCall } from "@grpc/grpc-js";
 import type { CallOrigin } from "../backends/backend.ts";
 import type { Clock } from "../core/clock.ts";
 import { abortReason, createDeadline, type Deadline } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
 import type { CallContext, KeyService } from "../key-service.ts";
 import { decodeKeyRequest, encodeKeyAnswer, type KeyRequest } from "./messages.ts";
 import { grpcStatusOf } from "./status.ts";
@@ -25,7 +26,8 @@ export function createCalls(service: KeyService, origin: () => CallOrigin, clock
     call.once("cancelled", () => cancelled.abort(abortReason(undefined)));
     using deadline = callerDeadline(call, clock, cancelled.signal);
     const signal = deadline?.signal ?? cancelled.signal;
-    const bytes = await work(decodeKeyRequest(call.request), { ...origin(), signal });
+    const context = { ...origin(), ...readAuthorization(call.metadata), signal };
+    const bytes = await work(decodeKeyRequest(call.request), context);
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;
     throw new KeyServiceError("internal", {
@@ -54,6 +56,12 @@ export function createCalls(service: KeyService, origin: () => CallOrigin, clock
         .catch((thrown: unknown) => callback(toServiceError(thrown)));
     },
   };
+}
+
+/** Where there are several, they stay together: nobody is to choose one by luck. */
+function readAuthorization(metadata: Metadata): Pick<CallContext, "authorization"> {
+  const values = metadata.get("authorization");
+  return values.length === 0 ? {} : { authorization: new Secret(values.join(", ")) };
 }
 
 /** What grpc-js makes a status of: code and message, and nothing of the cause. */

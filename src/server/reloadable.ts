@@ -56,7 +56,11 @@ function createLease(owned: ClosableBackends): Lease {
     decrypt: (key, ciphertext, context) => count(() => owned.gcpKms.decrypt(key, ciphertext, context)),
   };
   return {
-    backends: { identify: (caller) => owned.identify(caller), gcpKms },
+    backends: {
+      identify: (caller) => owned.identify(caller),
+      authenticate: (authorization, signal, work) => count(() => owned.authenticate(authorization, signal, work)),
+      gcpKms,
+    },
     retire() {
       if (!retired) {
         retired = true;

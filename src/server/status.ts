@@ -6,6 +6,8 @@ const GRPC_STATUS = {
   rule_not_found: status.PERMISSION_DENIED,
   caller_not_allowed: status.PERMISSION_DENIED,
   caller_unauthenticated: status.UNAUTHENTICATED,
+  // The caller did nothing wrong, and may ask another server.
+  issuer_unavailable: status.UNAVAILABLE,
   key_name_invalid: status.INVALID_ARGUMENT,
   payload_invalid: status.INVALID_ARGUMENT,
   key_type_unsupported: status.UNIMPLEMENTED,

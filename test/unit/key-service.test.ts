@@ -35,7 +35,7 @@ function setUp(answer: KeyBackend<GcpKmsKey>["encrypt"]) {
   const clock = createFakeClock();
   const gcpKms = { encrypt: answer, decrypt: answer };
   const service = createKeyService(
-    () => ({ identify: (caller) => caller, gcpKms }),
+    () => ({ identify: (caller) => caller, authenticate: () => Promise.reject(new Error("no token")), gcpKms }),
     clock,
     (call) => records.push(call),
   );

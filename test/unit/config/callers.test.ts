@@ -47,7 +47,7 @@ const errors: readonly (readonly [what: string, caller: string, expected: string
   [
     "a caller without a proof",
     "{}",
-    "9:3: callers.me: expected one of unix, spiffe, dns, publicKey, to say what proves it",
+    "9:3: callers.me: expected one of unix, spiffe, dns, publicKey, jwt, to say what proves it",
   ],
   [
     "a caller with two proofs",

@@ -121,7 +121,6 @@ for (const [what, text, expected] of single) {
 }
 
 const unbuilt: readonly (readonly [what: string, text: string, place: string])[] = [
-  ["jwt", withRule("callers: { me: { jwt: {} } }"), "8:18: callers.me.jwt"],
   ["audit", withRule("audit: { file: a, required: true }"), "8:1: audit"],
   ["admin", withRule("admin: {}"), "8:1: admin"],
   ["cache", withRule("cache: {}"), "8:1: cache"],

@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "../../core/clock.ts";
+import type { VerifiedJwt } from "./verifier.ts";
+
+/**
+ * Tokens that were verified, by the SHA-256 of their text: a client sends the same one with each call, and a signature
+ * costs as much to verify as a call to serve. Bounded; the one that was not asked for the longest goes first.
+ */
+export interface VerifiedTokens {
+  /** Undefined where it is not known, has expired, or its issuer's keys have changed since. */
+  get(id: string): VerifiedJwt | undefined;
+  /** @param isCurrent whether the keys that it was verified by are still in force */
+  add(id: string, verified: VerifiedJwt, isCurrent: () => boolean): void;
+}
+
+interface Entry {
+  readonly verified: VerifiedJwt;
+  readonly isCurrent: () => boolean;
+}
+
+/** Some kilobytes each, and more callers than a server has at a time. */
+export const MAX_VERIFIED_TOKENS = 1_000;
+
+export function createVerifiedTokens(clock: Clock): VerifiedTokens {
+  const entries = new Map<string, Entry>();
+  return {
+    get(id) {
+      const entry = entries.get(id);
+      if (entry === undefined) return undefined;
+      entries.delete(id);
+      if (clock.nowMs() >= entry.verified.token.expiresAtMs || !entry.isCurrent()) return undefined;
+      entries.set(id, entry);
+      return entry.verified;
+    },
+    add(id, verified, isCurrent) {
+      entries.set(id, { verified, isCurrent });
+      const [oldest] = entries.keys();
+      if (entries.size > MAX_VERIFIED_TOKENS && oldest !== undefined) entries.delete(oldest);
+    },
+  };
+}
+
+/** The name of a token that is safe to keep: who has it cannot make the token of it. */
+export function identifyToken(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}
