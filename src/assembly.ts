@@ -7,7 +7,7 @@ import { type Authenticate, createAuthenticate } from "./access/jwt/authenticate
 import type { KeyBackend } from "./backends/backend.ts";
 import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, RuleConfig } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
 import { fileError } from "./config/issue.ts";
 import type { Clock } from "./core/clock.ts";
@@ -19,8 +19,11 @@ import {
 } from "./credentials/create.ts";
 import { createTokenRequests } from "./credentials/token-request.ts";
 import { createKmsClient } from "./kms/client.ts";
+import { cacheDataKeys } from "./kms/data-key-cache.ts";
 import { createEndpointPool } from "./kms/endpoint-pool.ts";
 import { describeKmsEvent, type KmsEvent } from "./kms/events.ts";
+import { joinIdenticalCalls } from "./kms/joining.ts";
+import type { KmsClient } from "./kms/kms-client.ts";
 import { createQuotaLimiters } from "./kms/quota-limiters.ts";
 import { createRestTransport } from "./kms/rest-transport.ts";
 
@@ -65,8 +68,10 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     // A pool for each rule, so that one rule's slow endpoint takes no connection from another's.
     const dispatcher = createEndpointPool(new URL(rule.kms.endpoint).origin, ca);
     const transport = createRestTransport({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
-    const client = createKmsClient({ ...rule.kms, rule: rule.name, transport, limiters, clock, random, report });
-    return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client };
+    const client = joinIdenticalCalls(
+      createKmsClient({ ...rule.kms, rule: rule.name, transport, limiters, clock, random, report }),
+    );
+    return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client: withCache(client, rule, clock) };
   });
   const decide = createDecide({ rules: routes, deny: config.deny });
   return {
@@ -86,6 +91,10 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
       await Promise.all(routes.map(({ client }) => client.close()));
     },
   };
+}
+
+function withCache(client: KmsClient, { cache }: RuleConfig, clock: Clock): KmsClient {
+  return cache === undefined ? client : cacheDataKeys(client, { ...cache, clock });
 }
 
 function readTrustedCertificates(caFile: string | undefined): readonly string[] | undefined {

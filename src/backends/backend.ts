@@ -1,6 +1,7 @@
 import type { Caller } from "../access/caller.ts";
 import type { CallerToken } from "../core/caller-token.ts";
 import type { Secret } from "../core/secret.ts";
+import type { ServedBy } from "../kms/kms-client.ts";
 
 /** Where a call comes from. */
 export interface CallOrigin {
@@ -30,6 +31,8 @@ export interface KeyAnswer {
   readonly source: string;
   readonly principal?: string;
   readonly keyVersion?: string;
+  /** What answered, where it was not a request of this call's own. */
+  readonly servedBy?: ServedBy;
 }
 
 /**

@@ -3,7 +3,7 @@ import { locationOfPattern, parsePattern } from "../routing/pattern.ts";
 import { findUnreachable } from "../routing/router.ts";
 import { findOpenListener } from "./check-listeners.ts";
 import { unknownSource } from "./check-sources.ts";
-import { DEFAULT_DEADLINE_MS } from "./defaults.ts";
+import { DEFAULT_DEADLINE_MS, MAX_PROMPT_CACHE_TTL_MS } from "./defaults.ts";
 import type { PartialShape, RuleShape } from "./document.ts";
 import { parseEndpoint, regionOfEndpoint } from "./endpoint.ts";
 import type { KeyPath } from "./issue.ts";
@@ -16,6 +16,7 @@ export function* checkRules(config: PartialShape): Generator<Judgement> {
     const path = ["rules", index];
     yield* checkTokenSourceNames(rule, path, config);
     yield* checkKms(rule, path);
+    yield* checkCache(rule, path);
     if (openListener !== undefined && rule.allow === undefined) {
       yield error(
         [...path, "allow"],
@@ -56,6 +57,14 @@ function* checkKms({ match, kms }: RuleShape, rulePath: KeyPath): Generator<Judg
     yield warning([...path, "universeDomain"], "has no effect beside endpoint", "key");
   }
   yield* checkRegion(match, kms.endpoint, [...path, "endpoint"]);
+}
+
+function* checkCache({ cache }: RuleShape, path: KeyPath): Generator<Judgement> {
+  if (cache === undefined || cache.ttl <= MAX_PROMPT_CACHE_TTL_MS || cache.acceptLateRevocation === true) return;
+  yield error(
+    [...path, "cache", "ttl"],
+    "more than 1m: for so long a permission taken away in Cloud KMS still serves here; write acceptLateRevocation: true beside it, or less",
+  );
 }
 
 // A regional endpoint answers only for keys of its own location.

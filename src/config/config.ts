@@ -169,6 +169,14 @@ export interface RuleConfig {
   /** Goes before `allow`. */
   readonly deny: readonly PolicyEntryConfig[];
   readonly kms: RuleKmsConfig;
+  /** Undefined: no data key is kept. */
+  readonly cache: DataKeyCacheConfig | undefined;
+}
+
+/** Decrypted data keys that are kept in memory. */
+export interface DataKeyCacheConfig {
+  readonly ttlMs: number;
+  readonly maxEntries: number;
 }
 
 export interface RuleKmsConfig {

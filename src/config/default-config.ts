@@ -44,6 +44,7 @@ export function createDefaultConfig(environment: Environment): Config {
           deadlineMs: DEFAULT_DEADLINE_MS,
           attemptTimeoutMs: DEFAULT_ATTEMPT_TIMEOUT_MS,
         },
+        cache: undefined,
       },
     ],
     deny: [],

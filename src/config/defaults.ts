@@ -18,6 +18,12 @@ export const DEFAULT_DEADLINE_MS = 10_000;
 /** A rule's `kms.attemptTimeout`, or its deadline where that is shorter: leaves room for a second try. */
 export const DEFAULT_ATTEMPT_TIMEOUT_MS = 3000;
 
+/** A rule's `cache`. */
+export const DEFAULT_CACHE_TTL_MS = 60_000;
+/** Longer than this a config must accept in words: for so long a permission that was taken away still serves. */
+export const MAX_PROMPT_CACHE_TTL_MS = 60_000;
+export const DEFAULT_CACHE_ENTRIES = 1_000;
+
 export const DEFAULT_SOCKET_MODE = "0600";
 /** Google's own default and, without an organization policy, its maximum. */
 export const DEFAULT_LIFETIME_MS = 3_600_000;

@@ -136,6 +136,14 @@ export interface RuleShape {
   readonly allow?: readonly PolicyEntryShape[] | undefined;
   readonly deny: readonly PolicyEntryShape[];
   readonly kms: RuleKmsShape;
+  readonly cache?: RuleCacheShape | undefined;
+}
+
+export interface RuleCacheShape {
+  /** Milliseconds. */
+  readonly ttl: number;
+  readonly maxEntries: number;
+  readonly acceptLateRevocation?: boolean | undefined;
 }
 
 export interface EndpointsShape {

@@ -124,6 +124,7 @@ function resolveRule(rule: RuleShape, google: GoogleConfig): RuleConfig {
     allow: rule.allow?.map(resolvePolicyEntry),
     deny: rule.deny.map(resolvePolicyEntry),
     kms: resolveKms(rule, google),
+    cache: rule.cache === undefined ? undefined : { ttlMs: rule.cache.ttl, maxEntries: rule.cache.maxEntries },
   };
 }
 

@@ -1,6 +1,8 @@
 import * as z from "zod";
 import {
   DEFAULT_ATTEMPT_TIMEOUT_MS,
+  DEFAULT_CACHE_ENTRIES,
+  DEFAULT_CACHE_TTL_MS,
   DEFAULT_DEADLINE_MS,
   DEFAULT_LIMITS,
   DEFAULT_SOCKET_MODE,
@@ -79,6 +81,19 @@ const ruleKms = section({
     }),
 });
 
+const ruleCache = section({
+  ttl: durationField(1000, 86_400_000)
+    .prefault(renderDuration(DEFAULT_CACHE_TTL_MS))
+    .meta({ description: "How long a data key is kept; more than 1m needs acceptLateRevocation." }),
+  maxEntries: countField(1, 100_000)
+    .prefault(DEFAULT_CACHE_ENTRIES)
+    .meta({ description: "Data keys at a time; the oldest makes room." }),
+  acceptLateRevocation: flagField().optional().meta({
+    description: "Accepts that a permission taken away in Cloud KMS still serves here for as long as the ttl.",
+    shownDefault: false,
+  }),
+});
+
 export const ruleSchema: z.ZodType<RuleShape> = section({
   name: nameField().meta({ description: "Its name in messages, logs and metrics." }),
   match: matchField().meta({ description: "Name of the keys, * for any part of an id.", pattern: "^projects/" }),
@@ -88,6 +103,7 @@ export const ruleSchema: z.ZodType<RuleShape> = section({
   }),
   deny: policyEntries().prefault([]).meta({ description: "Who may not, whatever `allow` says." }),
   kms: ruleKms.prefault({}).meta({ description: "How Cloud KMS is asked for these keys." }),
+  cache: ruleCache.optional().meta({ description: "Keeps decrypted data keys in memory. Default: none is kept." }),
 }).meta({ description: "Which keys, with whose token, for whom. The first rule that matches decides." });
 
 const endpoints = section({

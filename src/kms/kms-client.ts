@@ -11,18 +11,23 @@ export interface KmsCall {
   readonly signal: AbortSignal;
 }
 
+/** What answered, where it was not a request of this call's own: another call's that was in flight, or the cache. */
+export type ServedBy = "joined" | "cache";
+
 export interface EncryptResult {
   /** As Cloud KMS made it; never empty. */
   readonly ciphertext: Buffer;
   /** Full name of the CryptoKeyVersion that encrypted. */
   readonly keyVersion: string;
   readonly principal?: string;
+  readonly servedBy?: ServedBy;
 }
 
 export interface DecryptResult {
   /** Never empty; the caller wipes it. */
   readonly plaintext: Buffer;
   readonly principal?: string;
+  readonly servedBy?: ServedBy;
 }
 
 /**

@@ -13,6 +13,8 @@ export interface CallRecord {
   readonly source?: string;
   readonly principal?: string;
   readonly keyVersion?: string;
+  /** What answered, where it was not a request of this call's own to Cloud KMS. */
+  readonly servedBy?: "joined" | "cache";
   readonly outcome: "ok" | ErrorCode;
   readonly error?: KeyServiceError;
   readonly latencyMs: number;

@@ -69,6 +69,7 @@ export function logCall(log: Log, call: CallRecord): void {
     source: call.source ?? call.error?.detail.source,
     principal: call.principal ?? call.error?.detail.principal,
     keyVersion: call.keyVersion,
+    servedBy: call.servedBy,
     latencyMs: Math.round(call.latencyMs * 10) / 10,
   };
   if (call.error === undefined) log.info(`${call.operation}ed`, fields);

@@ -14,6 +14,7 @@ export function fakeRule(changes: Partial<RuleConfig> = {}): RuleConfig {
       deadlineMs: 10_000,
       attemptTimeoutMs: 3_000,
     },
+    cache: undefined,
     ...changes,
   };
 }

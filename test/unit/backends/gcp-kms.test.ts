@@ -6,8 +6,10 @@ import { callerAt } from "../../../src/access/caller.ts";
 import { createGcpKmsBackend } from "../../../src/backends/gcp-kms.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
 import type { CallContext } from "../../../src/key-service.ts";
+import { joinIdenticalCalls } from "../../../src/kms/joining.ts";
 import type { KmsCall, KmsClient } from "../../../src/kms/kms-client.ts";
 import { createFakeClock } from "../../fakes/clock.ts";
+import { createFakeKmsClient } from "../../fakes/kms-client.ts";
 import { fakeRule } from "../../fakes/rule.ts";
 import { createFakeTokenHolder } from "../../fakes/token-holder.ts";
 
@@ -126,6 +128,26 @@ describe("the backend for Cloud KMS keys", () => {
     await assert.rejects(
       promise,
       codeIs("kms_unavailable", /^it is down\nkey: projects.*\nrule: everything, token source: fake, as: robot$/),
+    );
+  });
+
+  test("decides for each caller on its own before it joins their calls", async () => {
+    const below = createFakeKmsClient();
+    const client = joinIdenticalCalls(below);
+    const tokens = createFakeTokenHolder();
+    const backend = createGcpKmsBackend((_key, _operation, { caller }) => {
+      if (caller.names.includes("friend")) return { ...fakeRule(), tokens, client };
+      throw new KeyServiceError("caller_not_allowed", { problem: "not you", remedy: "ask" });
+    }, createFakeClock());
+    const decryptAs = (name: string) =>
+      backend.decrypt(KEY, Buffer.from("QUJD"), { ...CONTEXT, caller: callerAt("unix:///x", name) });
+    const friends = [decryptAs("friend"), decryptAs("friend")];
+    await assert.rejects(decryptAs("stranger"), codeIs("caller_not_allowed", /not you/));
+    assert.equal(below.pending.length, 1);
+    below.pending[0]?.answer();
+    assert.deepEqual(
+      (await Promise.all(friends)).map(({ servedBy }) => servedBy),
+      [undefined, "joined"],
     );
   });
 

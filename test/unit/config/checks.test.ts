@@ -50,6 +50,11 @@ const errors: readonly (readonly [what: string, text: string, expected: string])
     "rules[0].allow[0].callers[0]: neither a listener nor callers has this name",
   ],
   [
+    "a cache that outlives a revocation for long, without a word that this is accepted",
+    withRule("    cache: { ttl: 61s }"),
+    "rules[0].cache.ttl: more than 1m: for so long a permission taken away in Cloud KMS still serves here; write acceptLateRevocation: true beside it, or less",
+  ],
+  [
     "an entry of allow that says nothing",
     withRule("    allow: [{}]"),
     "rules[0].allow[0]: expected callers, operations or match; an empty entry would allow everything",

@@ -33,6 +33,7 @@ test("a config that says little gets the documented defaults", () => {
         deadlineMs: 10_000,
         attemptTimeoutMs: 3000,
       },
+      cache: undefined,
     },
   ]);
 });
@@ -161,4 +162,13 @@ test("a config cannot be changed, nor its map of token sources", () => {
   assert.throws(() => map.clear(), TypeError);
   assert.throws(() => map.delete("a"), TypeError);
   assert.ok(Object.isFrozen(map.get("a")));
+});
+
+test("a cache is a minute and a thousand data keys unless the config says more in words", () => {
+  const cacheOf = (cache: string) => parse(withRule(`    cache: ${cache}`)).rules[0]?.cache;
+  assert.deepEqual(cacheOf("{}"), { ttlMs: 60_000, maxEntries: 1_000 });
+  assert.deepEqual(cacheOf("{ ttl: 10m, maxEntries: 5, acceptLateRevocation: true }"), {
+    ttlMs: 600_000,
+    maxEntries: 5,
+  });
 });

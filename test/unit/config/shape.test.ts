@@ -73,7 +73,7 @@ const single: readonly (readonly [what: string, text: string, expected: string])
   [
     "an unknown key without a near one",
     withRule("    zzz: 1"),
-    "8:5: rules[0].zzz: unknown key; known are name, match, tokenSource, allow, deny, kms",
+    "8:5: rules[0].zzz: unknown key; known are name, match, tokenSource, allow, deny, kms, cache",
   ],
   [
     "a name in snake case",
@@ -123,7 +123,6 @@ for (const [what, text, expected] of single) {
 const unbuilt: readonly (readonly [what: string, text: string, place: string])[] = [
   ["audit", withRule("audit: { file: a, required: true }"), "8:1: audit"],
   ["admin", withRule("admin: {}"), "8:1: admin"],
-  ["cache", withRule("cache: {}"), "8:1: cache"],
   ["tls", withRule('listeners: [{ address: "tcp://[::1]:1", tls: {} }]'), "8:41: listeners[0].tls"],
   ["transport: grpc", withRule("    kms: { transport: grpc }"), "8:23: rules[0].kms.transport"],
 ];
