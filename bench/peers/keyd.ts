@@ -1,0 +1,53 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Peer, PeerSurroundings } from "./peer.ts";
+import { type KeyServiceCommand, startKeyService } from "./server.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** What a user has installed: the compiled program. */
+export const KEYD: readonly string[] = [process.execPath, join(ROOT, "dist", "main.js")];
+
+export type Transport = "rest" | "grpc";
+
+/** sops-keyd with a service account, as a config has it. */
+export function createKeydPeer(transport: Transport): Peer {
+  return {
+    title: `sops-keyd, ${transport === "rest" ? "REST" : "gRPC"}`,
+    needsTls: transport === "grpc",
+    start: (surroundings) => startKeyService(keydCommand(surroundings, transport), surroundings),
+  };
+}
+
+export function keydCommand(surroundings: PeerSurroundings, transport: Transport): KeyServiceCommand {
+  const { directory, profileDirectory } = surroundings;
+  const config = join(directory, "config.yaml");
+  const socket = join(directory, "keyd.sock");
+  writeFileSync(config, JSON.stringify(keydConfig(surroundings, transport, socket)));
+  const [file = "", ...args] = KEYD;
+  const profile = profileDirectory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDirectory}`];
+  return { file, args: [...profile, ...args, "serve", "--config", config, "--json"], env: {}, socket };
+}
+
+/** JSON is YAML. */
+export function keydConfig(
+  { upstream, serviceAccountFile }: PeerSurroundings,
+  transport: Transport,
+  socket: string,
+): object {
+  const { url, caFile } = upstream;
+  return {
+    version: 1,
+    listeners: [{ address: `unix://${socket}` }],
+    tokenSources: { bench: { type: "service_account", file: serviceAccountFile, grant: "oauth" } },
+    rules: [
+      {
+        name: "bench",
+        match: "projects/bench/locations/*/keyRings/*/cryptoKeys/*",
+        tokenSource: "bench",
+        ...(transport === "rest" ? {} : { kms: { transport } }),
+      },
+    ],
+    google: { endpoints: { kms: url, oauth2: url }, ...(caFile === undefined ? {} : { caFile }) },
+  };
+}

@@ -1,0 +1,14 @@
+import { join } from "node:path";
+import type { Peer } from "./peer.ts";
+import { startKeyService } from "./server.ts";
+
+/** A grpc-js server that answers at once: what no server on grpc-js can be below. */
+export const nullPeer: Peer = {
+  title: "null server (grpc-js)",
+  floor: true,
+  start(surroundings) {
+    const socket = join(surroundings.directory, "null.sock");
+    const args = [join(import.meta.dirname, "null-server.ts"), socket];
+    return startKeyService({ file: process.execPath, args, env: {}, socket }, surroundings);
+  },
+};

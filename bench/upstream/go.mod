@@ -1,0 +1,3 @@
+module sops-keyd/bench/upstream
+
+go 1.24
