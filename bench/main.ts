@@ -20,7 +20,7 @@ async function main(options: BenchOptions): Promise<void> {
   const peers = createPeers(sops);
   const command = ["npm run bench", ...process.argv.slice(2)].join(process.argv.length > 2 ? " -- " : "");
   const results = openResults(options.jsonFile, options.resume, command, describeMachine(sops));
-  using workplace = createWorkplace(await buildUpstream());
+  using workplace = createWorkplace(await buildUpstream(), options.profileDirectory);
   const tasks = planTasks(options, { peers, sops, workplace, results });
   const startedMs = performance.now();
   for (const [index, task] of tasks.entries()) {

@@ -12,8 +12,11 @@ export interface Workplace extends Disposable {
   surroundings(upstream: Upstream): PeerSurroundings;
 }
 
-/** @param upstreamProgram as `buildUpstream` made it */
-export function createWorkplace(upstreamProgram: string): Workplace {
+/**
+ * @param upstreamProgram as `buildUpstream` made it
+ * @param profileDirectory where Node.js peers of ours write CPU profiles; undefined: they write none
+ */
+export function createWorkplace(upstreamProgram: string, profileDirectory?: string): Workplace {
   const root = mkdtempSync(join(tmpdir(), "keyd-bench-"));
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -32,7 +35,12 @@ export function createWorkplace(upstreamProgram: string): Workplace {
       const directory = createDirectory();
       const serviceAccountFile = join(directory, "service-account.json");
       writeFileSync(serviceAccountFile, JSON.stringify(serviceAccount(key, upstream.url)), { mode: 0o600 });
-      return { upstream, directory, serviceAccountFile };
+      return {
+        upstream,
+        directory,
+        serviceAccountFile,
+        ...(profileDirectory === undefined ? {} : { profileDirectory }),
+      };
     },
     [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
   };

@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import {
   ACK,
+  completeCall,
   END_STREAM,
   FRAME_HEADER_BYTES,
   FrameType,
@@ -8,7 +9,6 @@ import {
   type PreparedCall,
   pingAck,
   SETTINGS_ACK,
-  withStream,
 } from "./frames.ts";
 
 const MAX_STREAM = 0x7fffffff;
@@ -16,6 +16,7 @@ const MAX_STREAM = 0x7fffffff;
 /** A call, and the only answer to it that is right, as it stands in a DATA frame. */
 export interface Exchange {
   readonly call: PreparedCall;
+  readonly payload: Buffer;
   readonly answer: Buffer;
 }
 
@@ -50,7 +51,7 @@ export async function openConnection(path: string): Promise<Connection> {
   readFrames(socket, calls, fail);
   socket.write(PREFACE);
   return {
-    perform({ call, answer }) {
+    perform({ call, payload, answer }) {
       const stream = nextStream;
       nextStream += 2;
       const pending = Promise.withResolvers<void>();
@@ -60,7 +61,7 @@ export async function openConnection(path: string): Promise<Connection> {
         socket.cork();
         process.nextTick(() => socket.uncork());
       }
-      socket.write(withStream(call, stream));
+      socket.write(completeCall(call, stream, payload));
       return pending.promise;
     },
     close: () => socket.destroy(),

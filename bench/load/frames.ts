@@ -24,22 +24,28 @@ export function pingAck(payload: Buffer): Buffer {
 }
 
 export interface PreparedCall {
-  /** The frames of a call, for a stream that {@link withStream} puts in. */
+  /** The frames of a call, whose stream and payload {@link completeCall} puts in. */
   readonly frames: Buffer;
   /** Where in them stream ids stand. */
   readonly streamAt: readonly number[];
 }
 
-/** A unary gRPC call as sops makes it: no deadline, no compression. */
+/**
+ * A unary gRPC call as sops makes it: no deadline, no compression.
+ *
+ * @param message ends with its payload
+ */
 export function prepareCall(path: string, message: Buffer): PreparedCall {
   const headers = frame(FrameType.headers, END_HEADERS, 0, requestHeaders(path));
   const body = frame(FrameType.data, END_STREAM, 0, grpcMessage(message));
   return { frames: Buffer.concat([headers, body]), streamAt: [5, headers.length + 5] };
 }
 
-export function withStream({ frames, streamAt }: PreparedCall, stream: number): Buffer {
+/** @param payload takes the place of the prepared one, which has the same length */
+export function completeCall({ frames, streamAt }: PreparedCall, stream: number, payload: Buffer): Buffer {
   const copy = Buffer.from(frames);
   for (const offset of streamAt) copy.writeUInt32BE(stream, offset);
+  payload.copy(copy, copy.length - payload.length);
   return copy;
 }
 

@@ -24,9 +24,13 @@ export function keydCommand(surroundings: PeerSurroundings, transport: Transport
   const config = join(directory, "config.yaml");
   const socket = join(directory, "keyd.sock");
   writeFileSync(config, JSON.stringify(keydConfig(surroundings, transport, socket)));
-  const [file = "", ...args] = KEYD;
-  const profile = profileDirectory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDirectory}`];
-  return { file, args: [...profile, ...args, "serve", "--config", config, "--json"], env: {}, socket };
+  const [file = "", ...args] = profileDirectory === undefined ? KEYD : profiledKeyd(profileDirectory);
+  return { file, args: [...args, "serve", "--config", config, "--json"], env: {}, socket };
+}
+
+/** From its sources, so that a profile has their names; the profile is written when it ends. */
+function profiledKeyd(directory: string): readonly string[] {
+  return [process.execPath, "--cpu-prof", `--cpu-prof-dir=${directory}`, join(ROOT, "src", "main.ts")];
 }
 
 /** JSON is YAML. */

@@ -14,6 +14,7 @@ export interface CellSummary {
   readonly cpuMsPerCall: number;
   readonly rssMiB: number;
   readonly descriptors: number;
+  readonly upstreamCallsPerCall: number;
   readonly tokensPerCall: number;
   readonly connectionsPerCall: number;
   readonly upstreamCores: number;
@@ -62,6 +63,7 @@ function summariseGroup(
     cpuMsPerCall: middle((result) => result.cpuMsPerCall),
     rssMiB: middle((result) => result.rssMiB),
     descriptors: middle((result) => result.descriptors),
+    upstreamCallsPerCall: middle((result) => result.upstreamCalls / result.calls),
     tokensPerCall: middle((result) => result.tokenRequests / result.calls),
     connectionsPerCall: middle((result) => result.connections / result.calls),
     upstreamCores: middle((result) => result.upstreamCores),

@@ -18,6 +18,8 @@ export interface CellResult extends Omit<LoadResult, "driverCpuMs"> {
   readonly cpuMsPerCall: number;
   readonly rssMiB: number;
   readonly descriptors: number;
+  /** What the upstream was asked; more or fewer than calls where some are joined or tried again. */
+  readonly upstreamCalls: number;
   readonly tokenRequests: number;
   /** New ones, while this cell was measured. */
   readonly connections: number;
@@ -100,6 +102,7 @@ async function measure(cell: Cell, plan: CallsPlan, peer: RunningPeer, upstream:
     cpuMsPerCall: (after.peer.cpuMs - before.peer.cpuMs) / (load.calls + load.failed),
     rssMiB: after.peer.rssMiB,
     descriptors: after.peer.descriptors,
+    upstreamCalls: after.counters.calls - before.counters.calls,
     tokenRequests: after.counters.tokens - before.counters.tokens,
     connections: after.counters.connections - before.counters.connections,
     driverCores: peer.driverPid === undefined ? undefined : driverCpuMs / elapsedMs,

@@ -45,9 +45,14 @@ async function onServer(
   }
 }
 
-const REQUEST = protobufField(2, Buffer.from("plain"));
+const PAYLOAD = Buffer.from("plain");
+const REQUEST = protobufField(2, PAYLOAD);
 const ANSWER = protobufField(1, Buffer.from("cipher"));
-const EXCHANGE = { call: prepareCall(METHOD.path, REQUEST), answer: grpcMessage(ANSWER) };
+const EXCHANGE = {
+  call: prepareCall(METHOD.path, protobufField(2, Buffer.from("?????"))),
+  payload: PAYLOAD,
+  answer: grpcMessage(ANSWER),
+};
 
 test("a call arrives at a real gRPC server as it was prepared, and many at once are told apart", async () => {
   const seen: Buffer[] = [];

@@ -28,6 +28,7 @@ function calls(cell: Partial<Cell>, result: Partial<CellResult>): BenchRecord {
       cpuMsPerCall: 0.2,
       rssMiB: 100,
       descriptors: 20,
+      upstreamCalls: 1_000,
       tokenRequests: 0,
       connections: 0,
       driverCores: 0.1,
