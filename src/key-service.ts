@@ -80,6 +80,7 @@ export function createKeyService(
       return dispatch(current, operation, key, payload, { ...context, caller, callerToken: token });
     };
     try {
+      if (context.refusal !== undefined) throw context.refusal;
       const { bytes, ...answer } =
         context.authorization === undefined
           ? await dispatch(current, operation, key, payload, { ...context, caller })

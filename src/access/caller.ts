@@ -56,7 +56,23 @@ export function withProof(caller: Caller, proof: Proof): Caller {
   return { ...caller, proofs: [...caller.proofs, proof] };
 }
 
-/** The caller in a message: `caller team-a`, or where it came in. */
-export function describeCaller({ names, listener }: Caller): string {
-  return names.length === 0 ? `a caller without a name at ${listener}` : `caller ${names.join(", ")}`;
+/** The caller in a message: `caller team-a`, or where it came in and what it has shown. */
+export function describeCaller({ names, listener, proofs }: Caller): string {
+  if (names.length > 0) return `caller ${names.join(", ")}`;
+  const shown = proofs.flatMap((proof) => describeProof(proof) ?? []);
+  return `a caller without a name at ${listener}${shown.length === 0 ? "" : ` (${shown.join("; ")})`}`;
+}
+
+/** What a proof shows, in words that its owner knows; undefined where that is nothing but a listener. */
+export function describeProof(proof: Proof): string | undefined {
+  switch (proof.kind) {
+    case "listener":
+      return undefined;
+    case "unix_peer":
+      return `uid ${proof.uid}, gid ${proof.gid}`;
+    case "certificate":
+      return `certificate of ${proof.spiffeId ?? proof.dnsNames[0] ?? `the key sha256//${proof.publicKeySha256}`}`;
+    case "jwt":
+      return `token of ${proof.issuer} for ${proof.subject ?? "nobody by name"}`;
+  }
 }

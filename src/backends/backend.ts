@@ -1,5 +1,6 @@
 import type { Caller } from "../access/caller.ts";
 import type { CallerToken } from "../core/caller-token.ts";
+import type { KeyServiceError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { ServedBy } from "../kms/kms-client.ts";
 
@@ -9,6 +10,8 @@ export interface CallOrigin {
   readonly caller: Caller;
   /** Whether the listener it came by can be reached from this machine alone. */
   readonly listenerIsLocal: boolean;
+  /** Why nothing is done for it: its connection did not prove who it is. */
+  readonly refusal?: KeyServiceError;
 }
 
 /** What a call brings along besides its key and payload. */

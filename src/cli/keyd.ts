@@ -14,7 +14,11 @@ import { processSurroundings } from "./surroundings.ts";
 /** A running key service. */
 export interface Keyd {
   readonly addresses: readonly string[];
-  /** Uses `config` from the next call on; listeners and limits stay as they were. */
+  /**
+   * Uses `config` from the next call on; listeners and limits stay as they were.
+   *
+   * @throws ConfigError, ListenError where it cannot be used; the old one stays
+   */
   apply(config: Config): void;
   /** @returns whether all calls in flight were answered */
   stop(): Promise<boolean>;
@@ -26,10 +30,13 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
   const state = createReloadable(await asUsage(() => assemble(config, surroundings)));
   const unbounded = createKeyService(state.current, systemClock, (call) => logCall(log, call));
   const service = createBoundedKeyService(unbounded, config.limits.maxCalls);
-  const server = await asUsage(() => startServer(listeners, config.limits, service, systemClock));
+  const server = await asUsage(() =>
+    startServer(listeners, config.limits, service, systemClock, { identifyPeers: needsPeers(config) }),
+  );
   return {
     addresses: server.addresses,
     apply(next) {
+      if (needsPeers(next)) server.identifyPeers();
       state.swap(assemble(next, surroundings)).catch((thrown: unknown) => {
         log.warn("the old config's connections could not be closed", { cause: describeCause(thrown) });
       });
@@ -40,6 +47,11 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
       return answered;
     },
   };
+}
+
+/** Whether a caller is told by the process that connects. */
+function needsPeers({ callers }: Config): boolean {
+  return [...callers.values()].some(({ kind }) => kind === "unix");
 }
 
 /** What an operator can mend in the config ends the command with its sentence and code 2. */

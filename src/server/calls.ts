@@ -5,6 +5,7 @@ import { abortReason, createDeadline, type Deadline } from "../core/deadline.ts"
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { CallContext, KeyService } from "../key-service.ts";
+import type { PeerOfCall } from "./connections.ts";
 import { decodeKeyRequest, encodeKeyAnswer, type KeyRequest } from "./messages.ts";
 import { grpcStatusOf } from "./status.ts";
 
@@ -17,7 +18,7 @@ export interface Calls {
 /** Longer than any call may take; a timer takes no more than 24 days. */
 const LONGEST_DEADLINE_MS = 24 * 60 * 60 * 1_000;
 
-export function createCalls(service: KeyService, origin: () => CallOrigin, clock: Clock): Calls {
+export function createCalls(service: KeyService, originOf: (call: PeerOfCall) => CallOrigin, clock: Clock): Calls {
   async function answer(
     call: ServerUnaryCall<Buffer, Buffer>,
     work: (request: KeyRequest, context: CallContext) => Promise<Buffer>,
@@ -26,7 +27,7 @@ export function createCalls(service: KeyService, origin: () => CallOrigin, clock
     call.once("cancelled", () => cancelled.abort(abortReason(undefined)));
     using deadline = callerDeadline(call, clock, cancelled.signal);
     const signal = deadline?.signal ?? cancelled.signal;
-    const context = { ...origin(), ...readAuthorization(call.metadata), signal };
+    const context = { ...originOf(call), ...readAuthorization(call.metadata), signal };
     const bytes = await work(decodeKeyRequest(call.request), context);
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;

@@ -2,10 +2,12 @@ import { createServer, type Socket, type Server as SocketServer } from "node:net
 import type { Server as GrpcServer } from "@grpc/grpc-js";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { callerAt } from "../access/caller.ts";
-import type { CallOrigin } from "../backends/backend.ts";
+import type { ReadPeer } from "../access/unix-peer.ts";
 import { isLocalAddress, renderAddress } from "../config/address.ts";
 import type { LimitsConfig, ListenerConfig, TcpListenerConfig } from "../config/config.ts";
+import type { Admit, Connections } from "./connections.ts";
 import { ListenError } from "./listen-error.ts";
+import { createUnixAdmit } from "./unix-admission.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
 
 export interface Listener {
@@ -17,31 +19,44 @@ export interface Listener {
   cut(): void;
 }
 
+/** What a listener hands its connections to. */
+export interface Receiver {
+  readonly grpc: GrpcServer;
+  readonly connections: Connections;
+  readonly limits: LimitsConfig;
+  /** Undefined as long as nobody needs to know which process has connected. */
+  readonly readPeer: () => ReadPeer | undefined;
+}
+
 /**
  * Accepts connections itself and hands each to the gRPC server: so the listener knows who connects before the first
  * byte is served, and grpc-js' own binding, which leaves sockets behind for all to open, is not needed.
  *
  * @throws ListenError
  */
-export async function openListener(config: ListenerConfig, grpc: GrpcServer, limits: LimitsConfig): Promise<Listener> {
-  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  const connections = new Set<Socket>();
+export async function openListener(config: ListenerConfig, receiver: Receiver): Promise<Listener> {
+  const injector = receiver.grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const open = new Set<Socket>();
+  let admit: Admit = createAdmit(config, renderAddress(config), receiver);
   const sockets = createServer({ noDelay: true }, (socket) => {
-    connections.add(socket);
-    socket.once("close", () => connections.delete(socket));
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    receiver.connections.add(socket, admit);
     injector.injectConnection(socket);
   });
-  sockets.maxConnections = limits.maxConnections;
+  sockets.maxConnections = receiver.limits.maxConnections;
   const cut = () => {
-    for (const connection of connections) connection.destroy();
+    for (const socket of open) socket.destroy();
   };
   if (config.kind === "tcp") {
-    const port = await listenOnTcp(sockets, config);
-    return { address: renderAddress({ ...config, port }), stop: () => close(sockets), cut };
+    // The system may choose the port: until it has, nobody can connect.
+    const address = renderAddress({ ...config, port: await listenOnTcp(sockets, config) });
+    admit = createAdmit(config, address, receiver);
+    return { address, stop: () => close(sockets), cut };
   }
   const unixSocket = await listenOnUnixSocket(sockets, config);
   return {
-    address: `unix://${config.path}`,
+    address: renderAddress(config),
     stop() {
       unixSocket.remove();
       return close(sockets);
@@ -50,18 +65,16 @@ export async function openListener(config: ListenerConfig, grpc: GrpcServer, lim
   };
 }
 
+function createAdmit(config: ListenerConfig, address: string, { readPeer }: Receiver): Admit {
+  if (config.kind === "unix") return createUnixAdmit(config, address, readPeer);
+  const origin = { caller: callerAt(address, config.caller), listenerIsLocal: isLocalAddress(config) };
+  return () => ({ origin });
+}
+
 function close(sockets: SocketServer): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   sockets.close(() => resolve());
   return promise;
-}
-
-/** What every call that comes by this listener has in common. */
-export function originOf(config: ListenerConfig, address: string): CallOrigin {
-  return {
-    caller: callerAt(address, config.caller),
-    listenerIsLocal: isLocalAddress(config),
-  };
 }
 
 /** @returns the port, which the system chose where the config says 0 */

@@ -1,17 +1,26 @@
 import { Server as GrpcServer } from "@grpc/grpc-js";
-import { renderAddress } from "../config/address.ts";
+import { PeerCredentialsError } from "../access/socket-calls.ts";
+import { createPeerReader, type ReadPeer } from "../access/unix-peer.ts";
 import type { LimitsConfig, ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { KeyService } from "../key-service.ts";
 import { createCalls } from "./calls.ts";
+import { type Connections, createConnections } from "./connections.ts";
 import { createHealth } from "./health.ts";
-import { type Listener, openListener, originOf } from "./listener.ts";
+import { ListenError } from "./listen-error.ts";
+import { type Listener, openListener } from "./listener.ts";
 import { KEY_SERVICE } from "./protocol.ts";
 import { addReflection } from "./reflection.ts";
 
 export interface KeyServer {
   /** Where it listens, in the order of the config. */
   readonly addresses: readonly string[];
+  /**
+   * From now on it is known which process has connected to a unix socket; also of connections that are open already.
+   *
+   * @throws ListenError where this system cannot tell, with the reason
+   */
+  identifyPeers(): void;
   /**
    * Takes no more calls, lets those in flight end for `limits.drainMs` at most, and resolves when all is closed.
    *
@@ -20,7 +29,13 @@ export interface KeyServer {
   drain(): Promise<boolean>;
 }
 
+export interface ServerOptions {
+  /** As {@link KeyServer.identifyPeers}, from the first connection on. */
+  readonly identifyPeers?: boolean;
+}
+
 interface OpenListener {
+  readonly connections: Connections;
   readonly listener: Listener;
   readonly grpc: GrpcServer;
 }
@@ -35,19 +50,20 @@ export async function startServer(
   limits: LimitsConfig,
   service: KeyService,
   clock: Clock,
+  options: ServerOptions = {},
 ): Promise<KeyServer> {
+  const hasSockets = listeners.some(({ kind }) => kind === "unix");
+  let readPeer = options.identifyPeers === true && hasSockets ? findPeerReader() : undefined;
   const health = createHealth();
   const open: OpenListener[] = [];
   try {
     for (const config of listeners) {
       const grpc = createGrpcServer(limits);
-      // The system may choose the port: until it has, no call can come.
-      let origin = originOf(config, renderAddress(config));
-      grpc.addService(KEY_SERVICE, { ...createCalls(service, () => origin, clock) });
+      const connections = createConnections(clock);
+      grpc.addService(KEY_SERVICE, { ...createCalls(service, connections.originOf, clock) });
       health.addTo(grpc);
-      const listener = await openListener(config, grpc, limits);
-      origin = originOf(config, listener.address);
-      open.push({ listener, grpc });
+      const listener = await openListener(config, { grpc, connections, limits, readPeer: () => readPeer });
+      open.push({ listener, connections, grpc });
     }
   } catch (thrown) {
     await shutDown(open, 0, clock);
@@ -55,11 +71,26 @@ export async function startServer(
   }
   return {
     addresses: open.map(({ listener }) => listener.address),
+    identifyPeers() {
+      if (readPeer !== undefined || !hasSockets) return;
+      readPeer = findPeerReader();
+      for (const { connections } of open) connections.readmit();
+    },
     drain() {
       health.end();
       return shutDown(open, limits.drainMs, clock);
     },
   };
+}
+
+function findPeerReader(): ReadPeer {
+  try {
+    return createPeerReader();
+  } catch (thrown) {
+    if (!(thrown instanceof PeerCredentialsError)) throw thrown;
+    const message = `callers with unix need to know who connects, and that can't be told: ${thrown.message}`;
+    throw new ListenError(message, { cause: thrown });
+  }
 }
 
 function createGrpcServer(limits: LimitsConfig): GrpcServer {
