@@ -4,6 +4,7 @@ import type { Emulator } from "../../../src/emulator/emulator.ts";
 export interface ConfigDocument {
   readonly version: 1;
   readonly listeners?: readonly object[];
+  readonly callers?: Readonly<Record<string, object>>;
   readonly tokenSources: Readonly<Record<string, object>>;
   readonly rules: readonly object[];
   readonly google?: object;
