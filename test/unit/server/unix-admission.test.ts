@@ -68,7 +68,7 @@ test("a peer that the kernel does not name is refused in words, and in the recor
   const records: CallRecord[] = [];
   const nobody = () => assert.fail("a refused call went on");
   const service = createKeyService(
-    () => ({ identify: (caller) => caller, gcpKms: { encrypt: nobody, decrypt: nobody } }),
+    () => ({ identify: (caller) => caller, authenticate: nobody, gcpKms: { encrypt: nobody, decrypt: nobody } }),
     systemClock,
     (record) => records.push(record),
   );
