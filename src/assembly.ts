@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import { resolveAccounts } from "./access/accounts.ts";
+import { createAdmit } from "./access/admission.ts";
+import { createCallerLimits } from "./access/caller-limits.ts";
+import { type CallerUsage, createCallerUsage } from "./access/caller-usage.ts";
 import { createDecide } from "./access/decision.ts";
 import { createIdentify, type Identify } from "./access/identify.ts";
 import { type Authenticate, createAuthenticate } from "./access/jwt/authenticate.ts";
@@ -45,6 +48,8 @@ export interface Surroundings {
   readonly warn: (message: string) => void;
   /** Sent to Google, so that its audit logs can be matched with ours. */
   readonly userAgent: string;
+  /** What callers have used of their limits; of the process, so that the next config goes on counting. */
+  readonly callerUsage?: CallerUsage;
   /** Token sources of an embedding program; each takes the place of the configured one of its name. */
   readonly tokenSources?: ReadonlyMap<string, EmbeddedTokenSource>;
 }
@@ -73,7 +78,8 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     );
     return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client: withCache(client, rule, clock) };
   });
-  const decide = createDecide({ rules: routes, deny: config.deny });
+  const limits = createCallerLimits(config.callerLimits, surroundings.callerUsage ?? createCallerUsage(clock));
+  const admit = createAdmit(createDecide({ rules: routes, deny: config.deny }), limits);
   return {
     identify: createIdentify(resolveAccounts(config.callers)),
     authenticate: createAuthenticate(config.callers, {
@@ -82,11 +88,7 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
       warn,
     }),
     tokenSources,
-    gcpKms: createGcpKmsBackend((key, operation, { caller, listenerIsLocal }) => {
-      const decision = decide({ key, operation, caller, listenerIsLocal });
-      if (!decision.allowed) throw decision.error;
-      return decision.rule;
-    }, clock),
+    gcpKms: createGcpKmsBackend(admit, clock),
     async close() {
       await Promise.all(routes.map(({ client }) => client.close()));
     },

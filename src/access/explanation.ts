@@ -2,6 +2,7 @@ import type { Config, Operation, RuleConfig, TokenSourceConfig } from "../config
 import { KeyServiceError } from "../core/errors.ts";
 import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
 import type { TrailStep } from "../routing/router.ts";
+import { type AppliedLimit, limitsFor } from "./caller-limits.ts";
 import { createDecide } from "./decision.ts";
 import { findOrigin } from "./origin.ts";
 
@@ -24,6 +25,8 @@ export interface Explanation {
   readonly tokenSources: readonly ExplainedSource[];
   readonly endpoint: string | null;
   readonly quotaProject: string | null;
+  /** What the caller's calls under this rule are held to. */
+  readonly limits: readonly ExplainedLimit[];
   /** The rules that were tried. */
   readonly trail: readonly ExplainedStep[];
   /** What the reader may have overlooked. */
@@ -35,6 +38,16 @@ export interface ExplainedSource {
   readonly type: TokenSourceConfig["type"];
   /** Where its credential comes from, or whom it becomes. */
   readonly detail: string;
+}
+
+export interface ExplainedLimit {
+  /** Whose calls are counted. */
+  readonly whose: string;
+  /** Where it stands in the config. */
+  readonly place: string;
+  readonly callsPerSecond: number | null;
+  readonly burst: number;
+  readonly callsAtOnce: number | null;
 }
 
 export interface ExplainedStep {
@@ -62,14 +75,17 @@ export function explainRequest(
   };
   const key = parseKey(resource);
   if (key instanceof KeyServiceError)
-    return { ...base, ...describeRule(config, undefined), ...describeError(key), trail: [] };
+    return { ...base, ...describeRule(config, undefined), ...describeError(key), limits: [], trail: [] };
   const request = { key, operation, caller: origin.caller, listenerIsLocal: origin.isLocal };
   const decision = createDecide(config)(request);
   const outcome = decision.allowed
     ? { decision: "allowed" as const, code: null, reason: decision.reason, remedy: null }
     : describeError(decision.error);
+  const limits = decision.allowed
+    ? limitsFor(origin.caller, decision.rule, config.callerLimits).map(describeLimit)
+    : [];
   const trail = decision.trail().map(describeStep);
-  return { ...outcome, ...base, ...describeRule(config, decision.rule), trail };
+  return { ...outcome, ...base, ...describeRule(config, decision.rule), limits, trail };
 }
 
 function parseKey(resource: string): CryptoKeyName | KeyServiceError {
@@ -102,6 +118,11 @@ function describeRule(
     endpoint: rule.kms.endpoint,
     quotaProject: rule.kms.quotaProject ?? null,
   };
+}
+
+function describeLimit({ whose, place, limit }: AppliedLimit): ExplainedLimit {
+  const { callsPerSecond = null, burst, callsAtOnce = null } = limit;
+  return { whose, place, callsPerSecond, burst, callsAtOnce };
 }
 
 function describeStep({ rule, match, mismatch }: TrailStep): ExplainedStep {

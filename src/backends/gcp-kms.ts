@@ -1,3 +1,4 @@
+import type { Admit } from "../access/admission.ts";
 import type { Operation, RuleConfig } from "../config/config.ts";
 import { base64Length, decodeBase64 } from "../core/base64.ts";
 import type { Clock } from "../core/clock.ts";
@@ -5,7 +6,7 @@ import { createDeadline } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
 import type { TokenHolder } from "../credentials/token.ts";
 import type { KmsCall, KmsClient } from "../kms/kms-client.ts";
-import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
+import { parseCryptoKeyName } from "../routing/resource-name.ts";
 import type { CallContext, KeyAnswer, KeyBackend } from "./backend.ts";
 import type { GcpKmsKey } from "./sops-key.ts";
 
@@ -15,13 +16,6 @@ export interface Route extends RuleConfig {
   readonly client: KmsClient;
 }
 
-/**
- * Finds the route for a key, or refuses.
- *
- * @throws KeyServiceError `rule_not_found`, `caller_not_allowed`
- */
-export type Authorise = (key: CryptoKeyName, operation: Operation, context: CallContext) => Route;
-
 /** Cloud KMS takes 64 KiB (8 KiB in an HSM); a data key has 32 bytes, or 33 as a Shamir share. */
 const MAX_PLAINTEXT_BYTES = 64 * 1024;
 /** Cloud KMS adds well under 200 bytes to a plaintext. */
@@ -29,8 +23,8 @@ const MAX_CIPHERTEXT_BYTES = MAX_PLAINTEXT_BYTES + 1024;
 
 type Work = (kms: KmsClient, call: KmsCall) => Promise<Omit<KeyAnswer, "rule" | "source">>;
 
-/** `GcpKmsKey`: name, then rule and policy, then the payload, and only then a token and Cloud KMS. */
-export function createGcpKmsBackend(authorise: Authorise, clock: Clock): KeyBackend<GcpKmsKey> {
+/** `GcpKmsKey`: name, then rule, policy and limits, then the payload, and only then a token and Cloud KMS. */
+export function createGcpKmsBackend(admit: Admit<Route>, clock: Clock): KeyBackend<GcpKmsKey> {
   async function perform(
     operation: Operation,
     resourceId: string,
@@ -38,14 +32,16 @@ export function createGcpKmsBackend(authorise: Authorise, clock: Clock): KeyBack
     work: Work,
   ): Promise<KeyAnswer> {
     const key = parseCryptoKeyName(resourceId);
-    const route = authorise(key, operation, context);
+    const { caller, listenerIsLocal, signal } = context;
+    using admission = await admit({ key, operation, caller, listenerIsLocal }, signal);
+    const route = admission.rule;
     const { tokens, client } = route;
     const place = { rule: route.name, source: tokens.name };
     using deadline = createDeadline(
       clock,
       route.kms.deadlineMs,
       `the call took longer than ${route.kms.deadlineMs / 1_000} s`,
-      context.signal,
+      signal,
     );
     try {
       return { ...place, ...(await work(client, { key, tokens, reason: context.reason, signal: deadline.signal })) };

@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { ExplainedSource, ExplainedStep, Explanation } from "../access/explanation.ts";
+import type { ExplainedLimit, ExplainedSource, ExplainedStep, Explanation } from "../access/explanation.ts";
 import { toPrintableLine } from "../core/errors.ts";
 
 const LABEL_WIDTH = 14;
@@ -20,6 +20,7 @@ export function renderExplanation(explanation: Explanation, stream: NodeJS.Write
     ...explanation.tokenSources.map(renderSource),
     ["cloud kms", explanation.endpoint],
     ["quota project", explanation.quotaProject],
+    ...explanation.limits.map(renderLimit),
     ...explanation.trail.map(renderStep),
     ...explanation.notes.map((note) => ["note", note] as const),
   ];
@@ -34,6 +35,14 @@ function renderRow(label: string, value: string): string {
 function renderSource(source: ExplainedSource, index: number): readonly [string, string] {
   const label = index === 0 ? "token source" : "  else";
   return [label, `${source.name} (${source.type}: ${source.detail})`];
+}
+
+function renderLimit(limit: ExplainedLimit, index: number): readonly [string, string] {
+  const bounds = [
+    ...(limit.callsPerSecond === null ? [] : [`${limit.callsPerSecond} calls a second (burst ${limit.burst})`]),
+    ...(limit.callsAtOnce === null ? [] : [`${limit.callsAtOnce} calls at once`]),
+  ];
+  return [index === 0 ? "limits" : "", `${limit.whose}: ${bounds.join(", ")} (${limit.place})`];
 }
 
 function renderStep(step: ExplainedStep, index: number): readonly [string, string] {

@@ -1,3 +1,4 @@
+import { createCallerUsage } from "../access/caller-usage.ts";
 import type { Surroundings } from "../assembly.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { systemClock } from "../core/clock.ts";
@@ -5,5 +6,11 @@ import { readVersion } from "./version.ts";
 
 /** What an assembly needs of the process that it is made in. */
 export function processSurroundings(warn: (message: string) => void): Surroundings {
-  return { environment: processEnvironment, clock: systemClock, warn, userAgent: `sops-keyd/${readVersion()}` };
+  return {
+    environment: processEnvironment,
+    clock: systemClock,
+    warn,
+    userAgent: `sops-keyd/${readVersion()}`,
+    callerUsage: createCallerUsage(systemClock),
+  };
 }

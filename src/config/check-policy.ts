@@ -1,8 +1,10 @@
 import { overlaps, parsePattern } from "../routing/pattern.ts";
-import type { PartialShape, PolicyEntryShape } from "./document.ts";
+import type { CallerLimitShape, PartialShape, PolicyEntryShape } from "./document.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement } from "./judgement.ts";
 import { didYouMean } from "./spelling.ts";
+
+const UNKNOWN_CALLER = "neither a listener nor callers has this name";
 
 type Kind = "allow" | "deny";
 
@@ -14,6 +16,34 @@ export function* checkPolicy({ rules, deny, callers }: PartialShape): Generator<
     }
   }
   yield* checkEntries("deny", deny, ["deny"], callers, undefined);
+}
+
+export function* checkCallerLimits({ rules, limits, callers }: PartialShape): Generator<Judgement> {
+  for (const [index, rule] of rules.entries()) {
+    yield* checkLimit(rule?.limits.perCaller, ["rules", index, "limits", "perCaller"]);
+  }
+  const general = limits?.perCaller;
+  yield* checkLimit(general, ["limits", "perCaller"]);
+  for (const [name, limit] of Object.entries(limits?.callers ?? {})) {
+    const at = ["limits", "callers", name];
+    if (!callers.has(name)) yield error(at, `${UNKNOWN_CALLER}${didYouMean(name, callers)}`, "key");
+    yield* checkLimit(limit, at, general);
+  }
+}
+
+/** @param general what holds where `limit` says nothing */
+function* checkLimit(
+  limit: CallerLimitShape | undefined,
+  path: KeyPath,
+  general?: CallerLimitShape,
+): Generator<Judgement> {
+  if (limit === undefined) return;
+  const { callsPerSecond, burst, callsAtOnce } = limit;
+  if (callsPerSecond === undefined && callsAtOnce === undefined && burst === undefined) {
+    yield error(path, "expected callsPerSecond, callsAtOnce or both");
+  } else if (burst !== undefined && callsPerSecond === undefined && general?.callsPerSecond === undefined) {
+    yield error([...path, "burst"], "limits nothing without callsPerSecond", "key");
+  }
 }
 
 /** @param within `match` of the rule; undefined: the entries are for all keys */
@@ -44,7 +74,7 @@ function describeEmpty(kind: Kind): string {
 function* checkCallers({ callers }: PolicyEntryShape, at: KeyPath, known: ReadonlySet<string>): Generator<Judgement> {
   for (const [position, name] of (callers ?? []).entries()) {
     if (known.has(name)) continue;
-    yield error([...at, "callers", position], `neither a listener nor callers has this name${didYouMean(name, known)}`);
+    yield error([...at, "callers", position], `${UNKNOWN_CALLER}${didYouMean(name, known)}`);
   }
 }
 

@@ -1,8 +1,8 @@
 import type { CallerConfig } from "./callers.ts";
-import type { PolicyEntryConfig } from "./policy.ts";
+import type { CallerLimitsConfig, PolicyEntryConfig, RuleLimitsConfig } from "./policy.ts";
 
 export type { CallerConfig } from "./callers.ts";
-export type { Operation, PolicyEntryConfig } from "./policy.ts";
+export type { CallerLimitConfig, CallerLimitsConfig, Operation, PolicyEntryConfig } from "./policy.ts";
 
 /** The config as the program uses it: validated, paths absolute, durations in milliseconds, deeply frozen. */
 export interface Config {
@@ -21,6 +21,7 @@ export interface Config {
   readonly deny: readonly PolicyEntryConfig[];
   readonly google: GoogleConfig;
   readonly limits: LimitsConfig;
+  readonly callerLimits: CallerLimitsConfig;
   /** Absolute; for what must survive a restart. */
   readonly stateDirectory: string | undefined;
 }
@@ -168,6 +169,7 @@ export interface RuleConfig {
   readonly allow: readonly PolicyEntryConfig[] | undefined;
   /** Goes before `allow`. */
   readonly deny: readonly PolicyEntryConfig[];
+  readonly limits: RuleLimitsConfig;
   readonly kms: RuleKmsConfig;
   /** Undefined: no data key is kept. */
   readonly cache: DataKeyCacheConfig | undefined;

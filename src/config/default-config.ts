@@ -5,6 +5,7 @@ import {
   DEFAULT_DEADLINE_MS,
   DEFAULT_LIMITS,
   DEFAULT_UNIVERSE_DOMAIN,
+  NO_CALLER_LIMITS,
 } from "./defaults.ts";
 import { DOMAIN_PATTERN, parseEndpoint } from "./endpoint.ts";
 import type { Environment } from "./environment.ts";
@@ -38,6 +39,7 @@ export function createDefaultConfig(environment: Environment): Config {
         tokenSource: [DEFAULT_NAME],
         allow: undefined,
         deny: [],
+        limits: { perCaller: undefined },
         kms: {
           endpoint: endpoints.kms,
           quotaProject: undefined,
@@ -50,6 +52,7 @@ export function createDefaultConfig(environment: Environment): Config {
     deny: [],
     google: { universeDomain, endpoints, caFile: undefined },
     limits,
+    callerLimits: NO_CALLER_LIMITS,
     stateDirectory: undefined,
   });
 }

@@ -1,3 +1,5 @@
+import type { CallerLimitsConfig } from "./policy.ts";
+
 /** The largest config file that is read: one of this size would name thousands of rules. */
 export const MAX_DOCUMENT_BYTES = 1_048_576;
 
@@ -12,6 +14,9 @@ export const DEFAULT_LIMITS = {
   connectionAgeMs: 43_200_000,
   drainMs: 10_000,
 } as const;
+
+/** Nobody is limited. */
+export const NO_CALLER_LIMITS: CallerLimitsConfig = { perCaller: undefined, callers: new Map() };
 
 /** A rule's `kms.deadline`: sops itself has none and would wait for ever. */
 export const DEFAULT_DEADLINE_MS = 10_000;

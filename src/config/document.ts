@@ -135,6 +135,7 @@ export interface RuleShape {
   readonly tokenSource: string | readonly string[];
   readonly allow?: readonly PolicyEntryShape[] | undefined;
   readonly deny: readonly PolicyEntryShape[];
+  readonly limits: RuleLimitsShape;
   readonly kms: RuleKmsShape;
   readonly cache?: RuleCacheShape | undefined;
 }
@@ -172,6 +173,20 @@ export interface LimitsShape {
   readonly connectionAge: number;
   /** Milliseconds. */
   readonly drain: number;
+  readonly perCaller?: CallerLimitShape | undefined;
+  /** By the names of callers. */
+  readonly callers: Readonly<Record<string, CallerLimitShape>>;
+}
+
+/** How much one caller may ask for; at least one of these. */
+export interface CallerLimitShape {
+  readonly callsPerSecond?: number | undefined;
+  readonly burst?: number | undefined;
+  readonly callsAtOnce?: number | undefined;
+}
+
+export interface RuleLimitsShape {
+  readonly perCaller?: CallerLimitShape | undefined;
 }
 
 /**
@@ -184,6 +199,7 @@ export interface PartialShape {
   readonly rules: readonly (RuleShape | undefined)[];
   readonly deny: readonly (PolicyEntryShape | undefined)[];
   readonly google: GoogleShape | undefined;
+  readonly limits: LimitsShape | undefined;
   /** By name. */
   readonly callerProofs: ReadonlyMap<string, CallerShape | undefined>;
   /** Names of callers, from `callers` and from listeners, also from those that were refused. */

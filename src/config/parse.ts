@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { checkCallers } from "./check-callers.ts";
 import { checkListeners } from "./check-listeners.ts";
-import { checkPolicy } from "./check-policy.ts";
+import { checkCallerLimits, checkPolicy } from "./check-policy.ts";
 import { checkRules } from "./check-rules.ts";
 import { checkTokenSources } from "./check-sources.ts";
 import { checkUniverses } from "./check-universes.ts";
@@ -65,5 +65,6 @@ function* judge(config: PartialShape): Generator<Judgement> {
   yield* checkTokenSources(config);
   yield* checkRules(config);
   yield* checkPolicy(config);
+  yield* checkCallerLimits(config);
   yield* checkUniverses(config);
 }

@@ -8,3 +8,25 @@ export interface PolicyEntryConfig {
   /** As written; undefined: every key, of the rule where it stands in one. */
   readonly match: string | undefined;
 }
+
+/** How much one caller may ask for. */
+export interface CallerLimitConfig {
+  /** May be a fraction. Undefined: any number. */
+  readonly callsPerSecond: number | undefined;
+  /** How many calls may come at once after a pause; at least 1. */
+  readonly burst: number;
+  /** Calls in flight. Undefined: any number. */
+  readonly callsAtOnce: number | undefined;
+}
+
+/** Every caller's limits, by the names of callers where they have limits of their own. */
+export interface CallerLimitsConfig {
+  /** Undefined: none. */
+  readonly perCaller: CallerLimitConfig | undefined;
+  readonly callers: ReadonlyMap<string, CallerLimitConfig>;
+}
+
+/** What holds for each caller under one rule, besides what holds for all rules together. */
+export interface RuleLimitsConfig {
+  readonly perCaller: CallerLimitConfig | undefined;
+}

@@ -33,7 +33,7 @@ import type {
 import { parseEndpoint } from "./endpoint.ts";
 import { deepFreeze } from "./freeze.ts";
 import { resolveCallers } from "./resolve-callers.ts";
-import { resolvePolicyEntry } from "./resolve-policy.ts";
+import { resolveCallerLimits, resolvePolicyEntry, resolveRuleLimits } from "./resolve-policy.ts";
 
 /** A document that passed every check, as the program uses it. @param path of the file; other paths are relative to it */
 export function resolveConfig(shape: ConfigShape, path: string, hash: string): Config {
@@ -51,6 +51,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
     deny: shape.deny.map(resolvePolicyEntry),
     google,
     limits: resolveLimits(shape.limits),
+    callerLimits: resolveCallerLimits(shape.limits),
     stateDirectory: shape.stateDirectory === undefined ? undefined : absolute(shape.stateDirectory),
   });
 }
@@ -123,6 +124,7 @@ function resolveRule(rule: RuleShape, google: GoogleConfig): RuleConfig {
     tokenSource: typeof rule.tokenSource === "string" ? [rule.tokenSource] : rule.tokenSource,
     allow: rule.allow?.map(resolvePolicyEntry),
     deny: rule.deny.map(resolvePolicyEntry),
+    limits: resolveRuleLimits(rule.limits),
     kms: resolveKms(rule, google),
     cache: rule.cache === undefined ? undefined : { ttlMs: rule.cache.ttl, maxEntries: rule.cache.maxEntries },
   };

@@ -26,7 +26,7 @@ import {
   section,
   text,
 } from "./schema-fields.ts";
-import { policyEntries } from "./schema-policy.ts";
+import { callerLimitSchema, policyEntries, ruleLimitsSchema } from "./schema-policy.ts";
 import { tokenSourceSchema } from "./schema-token-sources.ts";
 
 export const listenerSchema: z.ZodType<ListenerShape> = section({
@@ -102,6 +102,7 @@ export const ruleSchema: z.ZodType<RuleShape> = section({
     description: "Who may do what. Default: every caller of a local listener, both operations. An empty list: nobody.",
   }),
   deny: policyEntries().prefault([]).meta({ description: "Who may not, whatever `allow` says." }),
+  limits: ruleLimitsSchema.prefault({}).meta({ description: "Bounds within this rule." }),
   kms: ruleKms.prefault({}).meta({ description: "How Cloud KMS is asked for these keys." }),
   cache: ruleCache.optional().meta({ description: "Keeps decrypted data keys in memory. Default: none is kept." }),
 }).meta({ description: "Which keys, with whose token, for whom. The first rule that matches decides." });
@@ -126,7 +127,7 @@ export const googleSchema: z.ZodType<GoogleShape> = section({
   caFile: pathField().optional().meta({ description: "PEM file with CAs to trust besides the system's." }),
 });
 
-const limitsSchema: z.ZodType<LimitsShape> = section({
+export const limitsSchema: z.ZodType<LimitsShape> = section({
   maxConnections: countField(1, 65_535)
     .prefault(DEFAULT_LIMITS.maxConnections)
     .meta({ description: "Connections at a time, for each listener." }),
@@ -148,6 +149,13 @@ const limitsSchema: z.ZodType<LimitsShape> = section({
   drain: durationField(0, 3_600_000)
     .prefault(renderDuration(DEFAULT_LIMITS.drainMs))
     .meta({ description: "How long calls in flight may take to end after SIGTERM." }),
+  perCaller: callerLimitSchema()
+    .optional()
+    .meta({ description: "How much each caller may ask for. Default: no limit." }),
+  callers: z
+    .record(nameField(), callerLimitSchema(), { error: "expected a mapping of callers' names to limits" })
+    .prefault({})
+    .meta({ description: "Callers with limits of their own, by name; what one does not say, perCaller says." }),
 });
 
 function limitDuration(defaultMs: number): z.ZodPrefault<ReturnType<typeof durationField>> {

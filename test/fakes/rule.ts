@@ -8,6 +8,7 @@ export function fakeRule(changes: Partial<RuleConfig> = {}): RuleConfig {
     tokenSource: ["fake"],
     allow: undefined,
     deny: [],
+    limits: { perCaller: undefined },
     kms: {
       endpoint: "https://cloudkms.googleapis.com",
       quotaProject: undefined,

@@ -45,6 +45,36 @@ test("an allowed request is told with its rule, its chain of sources and its lis
   );
 });
 
+test("an allowed request comes with every limit that its caller's calls are held to", () => {
+  const limited = parse(`version: 1
+listeners: [{ address: unix:///run/a.sock, caller: team-a }]
+tokenSources: { machine: { type: metadata } }
+rules:
+  - name: all
+    match: projects/p/locations/*/keyRings/*/cryptoKeys/*
+    tokenSource: machine
+    limits: { perCaller: { callsAtOnce: 2 } }
+limits:
+  perCaller: { callsPerSecond: 10, callsAtOnce: 8 }
+  callers: { team-a: { callsPerSecond: 0.5 } }
+`);
+  assert.deepEqual(explainRequest(limited, KEY, "team-a", "decrypt").limits, [
+    { whose: "caller team-a", place: "limits.callers.team-a", callsPerSecond: 0.5, burst: 1, callsAtOnce: 8 },
+    {
+      whose: "caller team-a",
+      place: "limits.perCaller of rule all",
+      callsPerSecond: null,
+      burst: 1,
+      callsAtOnce: 2,
+    },
+  ]);
+  const [nameless] = explainRequest(limited, KEY, undefined, "decrypt").limits;
+  assert.deepEqual(
+    [nameless?.whose, nameless?.callsPerSecond, nameless?.burst],
+    ["callers without a name at a local listener", 10, 10],
+  );
+});
+
 test("a refused operation is told with its error's code and remedy", () => {
   const explanation = explainRequest(config, KEY, "outside", "encrypt");
   assert.equal(explanation.decision, "refused");

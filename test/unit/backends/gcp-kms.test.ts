@@ -42,11 +42,13 @@ function createMirrorKms() {
 function setUp(kms: KmsClient = createMirrorKms().kms) {
   const clock = createFakeClock();
   const authorised: string[] = [];
-  const backend = createGcpKmsBackend((key, operation) => {
+  const ended: string[] = [];
+  const backend = createGcpKmsBackend(({ key, operation }) => {
     authorised.push(`${operation} ${key}`);
-    return { ...fakeRule(), tokens: createFakeTokenHolder(), client: kms };
+    const rule = { ...fakeRule(), tokens: createFakeTokenHolder(), client: kms };
+    return Promise.resolve({ rule, [Symbol.dispose]: () => ended.push(`${operation} ${key}`) });
   }, clock);
-  return { backend, authorised, clock };
+  return { backend, authorised, ended, clock };
 }
 
 function codeIs(code: string, words: RegExp) {
@@ -59,6 +61,13 @@ function codeIs(code: string, words: RegExp) {
 }
 
 describe("the backend for Cloud KMS keys", () => {
+  test("gives back the place of a call when it has ended, well or not", async () => {
+    const { backend, ended } = setUp();
+    await backend.encrypt(KEY, Buffer.from("x"), CONTEXT);
+    await assert.rejects(backend.decrypt(KEY, Buffer.from("no base64!"), CONTEXT));
+    assert.deepEqual(ended, [`encrypt ${NAME}`, `decrypt ${NAME}`]);
+  });
+
   test("speaks base64 text on the wire, both ways", async () => {
     const { backend } = setUp();
     const dataKey = randomBytes(32);
@@ -135,8 +144,10 @@ describe("the backend for Cloud KMS keys", () => {
     const below = createFakeKmsClient();
     const client = joinIdenticalCalls(below);
     const tokens = createFakeTokenHolder();
-    const backend = createGcpKmsBackend((_key, _operation, { caller }) => {
-      if (caller.names.includes("friend")) return { ...fakeRule(), tokens, client };
+    const backend = createGcpKmsBackend(async ({ caller }) => {
+      if (caller.names.includes("friend")) {
+        return { rule: { ...fakeRule(), tokens, client }, [Symbol.dispose]() {} };
+      }
       throw new KeyServiceError("caller_not_allowed", { problem: "not you", remedy: "ask" });
     }, createFakeClock());
     const decryptAs = (name: string) =>

@@ -65,6 +65,26 @@ const errors: readonly (readonly [what: string, text: string, expected: string])
     "rules[0].deny[0]: expected callers, operations or match; an empty entry would refuse everything",
   ],
   [
+    "a limit that limits nothing",
+    withRule("limits: { perCaller: {} }"),
+    "limits.perCaller: expected callsPerSecond, callsAtOnce or both",
+  ],
+  [
+    "a burst without a rate",
+    withRule("    limits: { perCaller: { burst: 3 } }"),
+    "rules[0].limits.perCaller.burst: limits nothing without callsPerSecond",
+  ],
+  [
+    "limits of nobody that is known",
+    withRule("limits: { callers: { team-a: { callsAtOnce: 1 } } }"),
+    "limits.callers.team-a: neither a listener nor callers has this name",
+  ],
+  [
+    "a rate of nothing",
+    withRule("limits: { perCaller: { callsPerSecond: 0 } }"),
+    "limits.perCaller.callsPerSecond: expected a number from 0.001 to 100000",
+  ],
+  [
     "a deny of nobody that is known",
     withRule("deny: [{ callers: [team-a] }]"),
     "deny[0].callers[0]: neither a listener nor callers has this name",

@@ -27,6 +27,7 @@ test("a config that says little gets the documented defaults", () => {
       tokenSource: ["a"],
       allow: undefined,
       deny: [],
+      limits: { perCaller: undefined },
       kms: {
         endpoint: "https://cloudkms.googleapis.com",
         quotaProject: undefined,
