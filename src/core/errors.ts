@@ -38,6 +38,8 @@ export type ErrorCode =
   | "cancelled"
   /** CRC32C or key name did not match: nothing was handed out. */
   | "integrity_failed"
+  /** Audit is required, and the call could not be recorded: nothing was handed out. */
+  | "audit_unavailable"
   | "internal";
 
 /** Where an error happened; each layer adds what it knows and never overwrites what is already said. */

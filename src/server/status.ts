@@ -25,6 +25,7 @@ const GRPC_STATUS = {
   deadline_exceeded: status.DEADLINE_EXCEEDED,
   cancelled: status.CANCELLED,
   integrity_failed: status.DATA_LOSS,
+  audit_unavailable: status.UNAVAILABLE,
   internal: status.INTERNAL,
 } as const satisfies Record<ErrorCode, status>;
 

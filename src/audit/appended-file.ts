@@ -1,0 +1,82 @@
+import type { Stats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type FileSystem, unlessMissing } from "./file-system.ts";
+
+/** What became of an append that succeeded. */
+export type Fate =
+  | { readonly kind: "kept" }
+  /** The bytes are safe, but under a name that somebody else gave the file. */
+  | { readonly kind: "moved" }
+  /** The bytes are lost with the file. */
+  | { readonly kind: "removed" }
+  /** The bytes are safe, and so is what somebody else did to the file. */
+  | { readonly kind: "changed"; readonly expectedBytes: number; readonly foundBytes: number };
+
+/** A file that is only ever appended to. Not for concurrent use. */
+export interface AppendedFile {
+  readonly sizeBytes: number;
+  /**
+   * Resolves when the bytes are on the disk. After a failure the next append first cuts off what this one left.
+   *
+   * @throws the operating system's error
+   */
+  append(bytes: Buffer): Promise<Fate>;
+  close(): Promise<void>;
+}
+
+/** The log says who uses which key: for its owner alone, unless somebody gives it another mode. */
+const FILE_MODE = 0o600;
+
+/** @throws the operating system's error: `EEXIST` where there is one already */
+export async function createAppendedFile(fs: FileSystem, path: string): Promise<AppendedFile> {
+  const handle = await fs.open(path, "ax", FILE_MODE);
+  await syncDirectory(fs, path);
+  return wrap(fs, path, handle, 0);
+}
+
+/** @param sizeBytes what of it is good; the rest is cut off by the first append */
+export async function openAppendedFile(fs: FileSystem, path: string, sizeBytes: number): Promise<AppendedFile> {
+  return wrap(fs, path, await fs.open(path, "a"), sizeBytes);
+}
+
+function wrap(fs: FileSystem, path: string, handle: FileHandle, initialBytes: number): AppendedFile {
+  let sizeBytes = initialBytes;
+  let dirty = true;
+  return {
+    get sizeBytes() {
+      return sizeBytes;
+    },
+    async append(bytes) {
+      if (dirty) await handle.truncate(sizeBytes);
+      dirty = true;
+      await writeAll(handle, bytes);
+      const [atPath, own] = await Promise.all([unlessMissing(fs.stat(path)), handle.stat(), handle.datasync()]);
+      dirty = false;
+      const expectedBytes = sizeBytes + bytes.length;
+      sizeBytes = own.size;
+      return judge(atPath, own, expectedBytes);
+    },
+    close: () => handle.close(),
+  };
+}
+
+function judge(atPath: Stats | undefined, own: Stats, expectedBytes: number): Fate {
+  if (own.nlink === 0) return { kind: "removed" };
+  if (atPath?.ino !== own.ino || atPath.dev !== own.dev) return { kind: "moved" };
+  if (own.size !== expectedBytes) return { kind: "changed", expectedBytes, foundBytes: own.size };
+  return { kind: "kept" };
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, null);
+    written += bytesWritten;
+  }
+}
+
+/** A new name is on the disk only when its directory is. */
+export async function syncDirectory(fs: FileSystem, path: string): Promise<void> {
+  await using directory = await fs.open(dirname(path), "r");
+  await directory.sync();
+}

@@ -1,0 +1,124 @@
+import type { Caller } from "../access/caller.ts";
+import type { Operation } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import { type ErrorCode, type KeyServiceError, toPrintableLine } from "../core/errors.ts";
+import type { Journal } from "./journal.ts";
+import { type AuditEvent, toAuditedCaller } from "./record.ts";
+import type { SigningKey } from "./signing-key.ts";
+
+/** What is known of a call when it comes. */
+export interface AuditedCall {
+  readonly requestId: string;
+  readonly operation: Operation;
+  /** As the caller sent it. */
+  readonly key: string;
+  readonly caller: Caller;
+}
+
+/** How a call was answered. */
+export interface AuditedAnswer {
+  readonly rule: string;
+  readonly source: string;
+  readonly principal?: string;
+  readonly keyVersion?: string;
+  readonly servedBy?: string;
+}
+
+/**
+ * The account of one call. What returns a promise must be waited for: it resolves when the record is safe, and rejects
+ * with `audit_unavailable` where it is not, and then the call must not go on. Undefined: there is nothing to wait for.
+ */
+export interface CallAudit {
+  /** Rule and policy let the call through. Before any token or Cloud KMS work. */
+  allowed(rule: string, source: string): Promise<void> | undefined;
+  /** There is an answer. Before any of it leaves. */
+  answered(answer: AuditedAnswer, bytes: Uint8Array, latencyMs: number): Promise<void> | undefined;
+  /** There is none. */
+  failed(error: KeyServiceError, latencyMs: number): void;
+}
+
+/** Keeps account of what is decided and what comes of it. */
+export interface Audit {
+  /** @param ciphertext what a decrypt brings; undefined where it is an encrypt */
+  begin(call: AuditedCall, ciphertext: Uint8Array | undefined): CallAudit;
+  /** What is no call. Nothing waits for it. */
+  note(event: UntimedEvent): void;
+}
+
+/** Leaves the time to the audit. */
+export type UntimedEvent = DistributiveOmit<Extract<AuditEvent, { event: NotedEvent }>, "time">;
+type NotedEvent = "connection_refused" | "started" | "stopped" | "config_loaded" | "config_refused";
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+export interface AuditOptions {
+  readonly journal: Journal;
+  /** Whether a call waits for its records. */
+  readonly required: boolean;
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  /** SHA-256 of the config that is in force, hex. */
+  readonly configHash: () => string;
+}
+
+const CONFIG_HASH_DIGITS = 16;
+
+/** Errors by which rule and policy refuse; whatever else ends a call comes before or after their decision. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["rule_not_found", "caller_not_allowed"]);
+
+export function createAudit({ journal, required, key, clock, configHash }: AuditOptions): Audit {
+  const now = () => new Date(clock.nowMs()).toISOString();
+
+  function begin(call: AuditedCall, ciphertext: Uint8Array | undefined): CallAudit {
+    const facts = {
+      request: call.requestId,
+      operation: call.operation,
+      key: toPrintableLine(call.key),
+      caller: toAuditedCaller(call.caller),
+      config: configHash().slice(0, CONFIG_HASH_DIGITS),
+      ciphertext: ciphertext === undefined ? undefined : key.fingerprint(ciphertext),
+    };
+
+    return {
+      allowed(rule, source) {
+        const event = { event: "decision", time: now(), ...facts, decision: "allowed", rule, source } as const;
+        if (required) return journal.write(event, false);
+        journal.note(event);
+        return undefined;
+      },
+      answered(answer, bytes, latencyMs) {
+        const hash = facts.ciphertext ?? key.fingerprint(bytes);
+        const event = {
+          event: "outcome",
+          time: now(),
+          ...facts,
+          outcome: "ok",
+          ...answer,
+          ciphertext: hash,
+          latencyMs: roundLatency(latencyMs),
+        } as const;
+        // It would say that a key was handed out: where that can't be written, none is, and `failed` says so.
+        if (required) return journal.write(event, true);
+        journal.note(event);
+        return undefined;
+      },
+      failed(error, latencyMs) {
+        const { rule, source, principal } = error.detail;
+        const { code } = error;
+        if (REFUSALS.has(code)) {
+          journal.note({ event: "decision", time: now(), ...facts, decision: "refused", code, rule });
+        }
+        const outcome = { rule, source, principal, latencyMs: roundLatency(latencyMs) };
+        journal.note({ event: "outcome", time: now(), ...facts, outcome: code, ...outcome });
+      },
+    };
+  }
+
+  return {
+    begin,
+    note: (event) => journal.note({ ...event, time: now() }),
+  };
+}
+
+function roundLatency(latencyMs: number): number {
+  return Math.round(latencyMs * 100) / 100;
+}

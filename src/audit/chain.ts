@@ -1,0 +1,91 @@
+import { hash } from "node:crypto";
+
+/**
+ * The chain. A line of the log is
+ *
+ *     {"seq":N,"prev":"P",…,"hash":"H"}
+ *
+ * where P is H of the line before (64 zeros before the first) and H is the SHA-256, in hex, of the line's own bytes up
+ * to but not including `,"hash":"`. The bytes are those of the file: nothing is parsed and written again to check them.
+ */
+export interface ChainPosition {
+  /** Of the last record; 0 before the first. */
+  readonly seq: number;
+  /** Its hash. */
+  readonly hash: string;
+}
+
+export const CHAIN_START: ChainPosition = { seq: 0, hash: "0".repeat(64) };
+
+/** No line is longer; what goes into one is bounded so that it never comes near. */
+export const MAX_LINE_BYTES = 65_536;
+
+/** `,"hash":"…"}` */
+const SEAL_LENGTH = 9 + 64 + 2;
+const SEAL = /^,"hash":"([0-9a-f]{64})"\}$/;
+const HEAD = /^\{"seq":([1-9]\d{0,15}),"prev":"([0-9a-f]{64})",/;
+
+/** A record as the next line of the chain. @param fields JSON object */
+export function sealLine(
+  position: ChainPosition,
+  fields: string,
+): { readonly line: string; readonly next: ChainPosition } {
+  const seq = position.seq + 1;
+  const body = `{"seq":${seq},"prev":"${position.hash}",${fields.slice(1, -1)}`;
+  const sealed = hash("sha256", body, "hex");
+  return { line: `${body},"hash":"${sealed}"}`, next: { seq, hash: sealed } };
+}
+
+/**
+ * The same, with a signature as the last field before the hash. What is signed is the line up to but not including
+ * `,"signature":"`, and with it, by `prev`, all lines before.
+ */
+export function sealSignedLine(
+  position: ChainPosition,
+  fields: string,
+  sign: (text: string) => string,
+): { readonly line: string; readonly next: ChainPosition } {
+  const text = `{"seq":${position.seq + 1},"prev":"${position.hash}",${fields.slice(1, -1)}`;
+  return sealLine(position, `${fields.slice(0, -1)},"signature":"${sign(text)}"}`);
+}
+
+const SIGNATURE = /,"signature":"([A-Za-z0-9+/]{86}==)"$/;
+
+/** @param body of a line that was sealed with a signature */
+export function splitSignature(body: string): { readonly text: string; readonly signature: string } | undefined {
+  const found = SIGNATURE.exec(body);
+  return found === null ? undefined : { text: body.slice(0, found.index), signature: found[1] ?? "" };
+}
+
+export interface ChainedLine extends ChainPosition {
+  readonly prev: string;
+  /** The bytes that the hash is of. */
+  readonly body: string;
+  /** Whether the hash is right. */
+  readonly intact: boolean;
+}
+
+/** @returns undefined where the line has not the form of a record */
+export function parseChainedLine(line: string): ChainedLine | undefined {
+  const head = HEAD.exec(line);
+  const seal = SEAL.exec(line.slice(-SEAL_LENGTH));
+  if (head === null || seal === null) return undefined;
+  const body = line.slice(0, -SEAL_LENGTH);
+  const [, seq = "", prev = ""] = head;
+  const [, stated = ""] = seal;
+  return { seq: Number(seq), prev, hash: stated, body, intact: hash("sha256", body, "hex") === stated };
+}
+
+/** The fields of a line, as plain data; undefined where it is not one JSON object. */
+export function parseFields(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
