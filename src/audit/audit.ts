@@ -12,7 +12,8 @@ export interface AuditedCall {
   readonly operation: Operation;
   /** As the caller sent it. */
   readonly key: string;
-  readonly caller: Caller;
+  /** Asked when something is recorded: a token may prove who it is only after the call began. */
+  readonly caller: () => Caller;
 }
 
 /** How a call was answered. */
@@ -43,6 +44,8 @@ export interface Audit {
   begin(call: AuditedCall, ciphertext: Uint8Array | undefined): CallAudit;
   /** What is no call. Nothing waits for it. */
   note(event: UntimedEvent): void;
+  /** Resolves when no call is left that was begun. */
+  idle(): Promise<void>;
 }
 
 /** Leaves the time to the audit. */
@@ -67,20 +70,36 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set(["rule_not_found", "caller_not_
 
 export function createAudit({ journal, required, key, clock, configHash }: AuditOptions): Audit {
   const now = () => new Date(clock.nowMs()).toISOString();
+  let open = 0;
+  let idle: PromiseWithResolvers<void> | undefined;
+
+  function settle(): void {
+    open -= 1;
+    if (open === 0) idle?.resolve();
+  }
 
   function begin(call: AuditedCall, ciphertext: Uint8Array | undefined): CallAudit {
+    open += 1;
     const facts = {
       request: call.requestId,
       operation: call.operation,
       key: toPrintableLine(call.key),
-      caller: toAuditedCaller(call.caller),
       config: configHash().slice(0, CONFIG_HASH_DIGITS),
       ciphertext: ciphertext === undefined ? undefined : key.fingerprint(ciphertext),
     };
+    const caller = () => toAuditedCaller(call.caller());
 
     return {
       allowed(rule, source) {
-        const event = { event: "decision", time: now(), ...facts, decision: "allowed", rule, source } as const;
+        const event = {
+          event: "decision",
+          time: now(),
+          ...facts,
+          caller: caller(),
+          decision: "allowed",
+          rule,
+          source,
+        } as const;
         if (required) return journal.write(event, false);
         journal.note(event);
         return undefined;
@@ -91,24 +110,31 @@ export function createAudit({ journal, required, key, clock, configHash }: Audit
           event: "outcome",
           time: now(),
           ...facts,
+          caller: caller(),
           outcome: "ok",
-          ...answer,
+          rule: answer.rule,
+          source: answer.source,
+          principal: answer.principal,
+          keyVersion: answer.keyVersion,
+          servedBy: answer.servedBy,
           ciphertext: hash,
           latencyMs: roundLatency(latencyMs),
         } as const;
         // It would say that a key was handed out: where that can't be written, none is, and `failed` says so.
-        if (required) return journal.write(event, true);
+        if (required) return journal.write(event, true).then(settle);
         journal.note(event);
+        settle();
         return undefined;
       },
       failed(error, latencyMs) {
         const { rule, source, principal } = error.detail;
         const { code } = error;
         if (REFUSALS.has(code)) {
-          journal.note({ event: "decision", time: now(), ...facts, decision: "refused", code, rule });
+          journal.note({ event: "decision", time: now(), ...facts, caller: caller(), decision: "refused", code, rule });
         }
         const outcome = { rule, source, principal, latencyMs: roundLatency(latencyMs) };
-        journal.note({ event: "outcome", time: now(), ...facts, outcome: code, ...outcome });
+        journal.note({ event: "outcome", time: now(), ...facts, caller: caller(), outcome: code, ...outcome });
+        settle();
       },
     };
   }
@@ -116,6 +142,11 @@ export function createAudit({ journal, required, key, clock, configHash }: Audit
   return {
     begin,
     note: (event) => journal.note({ ...event, time: now() }),
+    idle() {
+      if (open === 0) return Promise.resolve();
+      idle ??= Promise.withResolvers<void>();
+      return idle.promise;
+    },
   };
 }
 

@@ -38,9 +38,9 @@ export interface JournalState {
 export interface JournalOptions {
   readonly clock: Clock;
   /** How long a call waits for its record. */
-  readonly timeoutMs: number;
+  readonly timeoutMs: () => number;
   /** How often records that are not yet signed make for a checkpoint. */
-  readonly checkpointIntervalMs: number;
+  readonly checkpointIntervalMs: () => number;
   readonly warn: (message: string) => void;
   readonly info: (message: string) => void;
   /** Told of every batch that is safe. Must not throw. */
@@ -66,7 +66,7 @@ const LONGEST_RETRY_MS = 1_000;
 const REPEAT_WARNING_MS = 30_000;
 
 export function createJournal(first: AuditLog, options: JournalOptions): Journal {
-  const { clock, timeoutMs, warn } = options;
+  const { clock, warn } = options;
   let log = first;
   let queue: Entry[] = [];
   let inFlight: Entry[] = [];
@@ -186,6 +186,7 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
     watching = true;
     clock.schedule(afterMs, () => {
       watching = false;
+      const timeoutMs = options.timeoutMs();
       const error = unavailable(`it took longer than ${timeoutMs} ms to write`);
       const overdueMs = clock.monotonicMs() - timeoutMs;
       for (const entry of inFlight) if (entry.queuedAtMs <= overdueMs) giveUp(entry, error);
@@ -196,7 +197,7 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
   }
 
   function scheduleCheckpoint(): void {
-    cancelCheckpoint ??= clock.schedule(options.checkpointIntervalMs, () => {
+    cancelCheckpoint ??= clock.schedule(options.checkpointIntervalMs(), () => {
       cancelCheckpoint = undefined;
       signNow();
     });
@@ -227,7 +228,7 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
       const waiter = Promise.withResolvers<void>();
       entry.waiter = waiter;
       enqueue(entry);
-      if (!watching) watch(timeoutMs);
+      if (!watching) watch(options.timeoutMs());
       return waiter.promise;
     },
     async replace(next) {

@@ -155,25 +155,26 @@ export interface AuditedCaller {
 /** A certificate may name thousands of hosts, and a line has a bound. */
 const MAX_ITEMS = 16;
 
-const audited = new WeakMap<Caller, AuditedCaller>();
+const boundedProofs = new WeakMap<readonly Proof[], readonly Proof[]>();
 
-/** A caller as records show it. Worked out once for each caller object, which is once for each connection at most. */
-export function toAuditedCaller(caller: Caller): AuditedCaller {
-  const known = audited.get(caller);
+/** A caller as records show it. */
+export function toAuditedCaller({ names, listener, proofs }: Caller): AuditedCaller {
+  return { names: names.slice(0, MAX_ITEMS), listener: toPrintableLine(listener), proofs: boundProofs(proofs) };
+}
+
+/** Worked out once for the proofs of a connection, not for each of its calls. */
+function boundProofs(proofs: readonly Proof[]): readonly Proof[] {
+  const known = boundedProofs.get(proofs);
   if (known !== undefined) return known;
-  const made = {
-    names: caller.names.slice(0, MAX_ITEMS).map(toPrintableLine),
-    listener: toPrintableLine(caller.listener),
-    proofs: caller.proofs.slice(0, MAX_ITEMS).map(toBoundedProof),
-  };
-  audited.set(caller, made);
-  return made;
+  const bounded = proofs.slice(0, MAX_ITEMS).map(toBoundedProof);
+  boundedProofs.set(proofs, bounded);
+  return bounded;
 }
 
 function toBoundedProof(proof: Proof): Proof {
   switch (proof.kind) {
     case "listener":
-      return { kind: proof.kind };
+      return { kind: proof.kind, caller: proof.caller };
     case "unix_peer":
       return { kind: proof.kind, uid: proof.uid, gid: proof.gid, pid: proof.pid };
     case "certificate":
@@ -184,7 +185,12 @@ function toBoundedProof(proof: Proof): Proof {
         publicKeySha256: toPrintableLine(proof.publicKeySha256),
       };
     case "jwt":
-      return { kind: proof.kind, issuer: toPrintableLine(proof.issuer), subject: printable(proof.subject) };
+      return {
+        kind: proof.kind,
+        issuer: toPrintableLine(proof.issuer),
+        subject: printable(proof.subject),
+        callers: proof.callers.slice(0, MAX_ITEMS),
+      };
   }
 }
 

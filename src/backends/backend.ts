@@ -1,4 +1,5 @@
 import type { Caller } from "../access/caller.ts";
+import type { CallAudit } from "../audit/audit.ts";
 import type { CallerToken } from "../core/caller-token.ts";
 import type { KeyServiceError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
@@ -22,6 +23,8 @@ export interface CallContext extends CallOrigin {
   readonly callerToken?: CallerToken;
   /** For Google's audit log: one line of printable ASCII; undefined: none is sent. */
   readonly reason?: string;
+  /** The account that is kept of it; undefined: none is. A backend says there what it decides, before it acts on it. */
+  readonly audit?: Pick<CallAudit, "allowed"> | undefined;
   /** Fires when the caller gives up or its own deadline passes; its reason is a KeyServiceError. */
   readonly signal: AbortSignal;
 }

@@ -44,6 +44,7 @@ export function createGcpKmsBackend(admit: Admit<Route>, clock: Clock): KeyBacke
       signal,
     );
     try {
+      await context.audit?.allowed(route.name, tokens.name);
       return { ...place, ...(await work(client, { key, tokens, reason: context.reason, signal: deadline.signal })) };
     } catch (thrown) {
       throw toKeyServiceError(thrown).within({ key, ...place });

@@ -1,8 +1,11 @@
 import { assemble } from "../assembly.ts";
+import { AuditOpenError } from "../audit/open-error.ts";
+import { openAuditTrail } from "../audit/trail.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { ConfigError } from "../config/issue.ts";
 import { systemClock } from "../core/clock.ts";
 import { describeCause } from "../core/describe-cause.ts";
+import { toPrintableLine } from "../core/errors.ts";
 import { createBoundedKeyService, createKeyService } from "../key-service.ts";
 import { ListenError } from "../server/listen-error.ts";
 import { createReloadable } from "../server/reloadable.ts";
@@ -10,6 +13,7 @@ import { startServer } from "../server/server.ts";
 import { type Log, logCall } from "../telemetry/log.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
 import { processSurroundings } from "./surroundings.ts";
+import { readVersion } from "./version.ts";
 
 /** A running key service. */
 export interface Keyd {
@@ -17,9 +21,11 @@ export interface Keyd {
   /**
    * Uses `config` from the next call on; listeners and limits stay as they were.
    *
-   * @throws ConfigError, ListenError where it cannot be used; the old one stays
+   * @throws CommandError where it cannot be used, or a file of it cannot be read or written; the old one stays
    */
-  apply(config: Config): void;
+  apply(config: Config): Promise<void>;
+  /** Puts on record that a config was not taken. */
+  refused(problem: string): void;
   /** @returns whether all calls in flight were answered */
   stop(): Promise<boolean>;
 }
@@ -27,23 +33,38 @@ export interface Keyd {
 /** @throws CommandError where a listener cannot be opened or a file of the config cannot be read */
 export async function startKeyd(config: Config, listeners: readonly ListenerConfig[], log: Log): Promise<Keyd> {
   const surroundings = processSurroundings((message) => log.warn(message));
+  await using opened = new AsyncDisposableStack();
+  // Opened first and so closed last: what the calls come to is still to be written when they have ended.
+  const trail = await asUsage(() => openAuditTrail(config, trailSurroundings(log)));
+  opened.defer(() => trail.close());
   const state = createReloadable(await asUsage(() => assemble(config, surroundings)));
-  const unbounded = createKeyService(state.current, systemClock, (call) => logCall(log, call));
+  opened.defer(() => state.close());
+  const unbounded = createKeyService(state.current, systemClock, (call) => logCall(log, call), trail.current);
   const service = createBoundedKeyService(unbounded, config.limits.maxCalls);
   const server = await asUsage(() =>
     startServer(listeners, config.limits, service, systemClock, { identifyPeers: needsPeers(config) }),
   );
+  const parts = opened.move();
   return {
     addresses: server.addresses,
-    apply(next) {
-      if (needsPeers(next)) server.identifyPeers();
-      state.swap(assemble(next, surroundings)).catch((thrown: unknown) => {
+    async apply(next) {
+      const assembly = await asUsage(() => assemble(next, surroundings));
+      try {
+        if (needsPeers(next)) server.identifyPeers();
+        const putIntoForce = await trail.prepare(next);
+        putIntoForce();
+      } catch (thrown) {
+        await assembly.close();
+        throw toUsage(thrown);
+      }
+      state.swap(assembly).catch((thrown: unknown) => {
         log.warn("the old config's connections could not be closed", { cause: describeCause(thrown) });
       });
     },
+    refused: (problem) => trail.note({ event: "config_refused", problem: toPrintableLine(problem) }),
     async stop() {
       const answered = await server.drain();
-      await state.close();
+      await parts.disposeAsync();
       return answered;
     },
   };
@@ -54,13 +75,25 @@ function needsPeers({ callers }: Config): boolean {
   return [...callers.values()].some(({ kind }) => kind === "unix");
 }
 
+function trailSurroundings(log: Log) {
+  return {
+    clock: systemClock,
+    version: readVersion(),
+    warn: (message: string) => log.warn(message),
+    info: (message: string) => log.info(message),
+  };
+}
+
 /** What an operator can mend in the config ends the command with its sentence and code 2. */
 async function asUsage<T>(start: () => T | Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (thrown) {
-    if (thrown instanceof ListenError || thrown instanceof ConfigError)
-      throw new CommandError(thrown.message, { exitCode: EXIT_USAGE, cause: thrown });
-    throw thrown;
+    throw toUsage(thrown);
   }
+}
+
+function toUsage(thrown: unknown): unknown {
+  const isForeseen = thrown instanceof ListenError || thrown instanceof ConfigError || thrown instanceof AuditOpenError;
+  return isForeseen ? new CommandError(thrown.message, { exitCode: EXIT_USAGE, cause: thrown }) : thrown;
 }

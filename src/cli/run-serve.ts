@@ -69,7 +69,10 @@ async function untilStopped(
   const onReload = () => {
     reload().then(
       () => log.info("config read again; it applies from the next call on"),
-      (thrown: unknown) => log.error(`config not taken, the old one stays: ${messageOf(thrown)}`),
+      (thrown: unknown) => {
+        log.error(`config not taken, the old one stays: ${messageOf(thrown)}`);
+        keyd.refused(messageOf(thrown));
+      },
     );
   };
   process.on("SIGHUP", onReload);

@@ -1,6 +1,8 @@
+import type { AuditConfig } from "./audit.ts";
 import type { CallerConfig } from "./callers.ts";
 import type { CallerLimitsConfig, PolicyEntryConfig, RuleLimitsConfig } from "./policy.ts";
 
+export type { AuditConfig } from "./audit.ts";
 export type { CallerConfig } from "./callers.ts";
 export type { CallerLimitConfig, CallerLimitsConfig, Operation, PolicyEntryConfig } from "./policy.ts";
 
@@ -22,6 +24,8 @@ export interface Config {
   readonly google: GoogleConfig;
   readonly limits: LimitsConfig;
   readonly callerLimits: CallerLimitsConfig;
+  /** Undefined where nothing is recorded. */
+  readonly audit: AuditConfig | undefined;
   /** Absolute; for what must survive a restart. */
   readonly stateDirectory: string | undefined;
 }

@@ -53,6 +53,7 @@ export function createDefaultConfig(environment: Environment): Config {
     google: { universeDomain, endpoints, caFile: undefined },
     limits,
     callerLimits: NO_CALLER_LIMITS,
+    audit: undefined,
     stateDirectory: undefined,
   });
 }

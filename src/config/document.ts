@@ -1,3 +1,4 @@
+import type { AuditShape } from "./audit.ts";
 import type { CallerShape } from "./callers.ts";
 import type { Operation } from "./config.ts";
 
@@ -14,6 +15,7 @@ export interface ConfigShape {
   readonly deny: readonly PolicyEntryShape[];
   readonly google: GoogleShape;
   readonly limits: LimitsShape;
+  readonly audit?: AuditShape | undefined;
   readonly stateDirectory?: string | undefined;
 }
 
@@ -200,6 +202,7 @@ export interface PartialShape {
   readonly deny: readonly (PolicyEntryShape | undefined)[];
   readonly google: GoogleShape | undefined;
   readonly limits: LimitsShape | undefined;
+  readonly audit: AuditShape | undefined;
   /** By name. */
   readonly callerProofs: ReadonlyMap<string, CallerShape | undefined>;
   /** Names of callers, from `callers` and from listeners, also from those that were refused. */

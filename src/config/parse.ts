@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { checkAudit } from "./check-audit.ts";
 import { checkCallers } from "./check-callers.ts";
 import { checkListeners } from "./check-listeners.ts";
 import { checkCallerLimits, checkPolicy } from "./check-policy.ts";
@@ -67,4 +68,5 @@ function* judge(config: PartialShape): Generator<Judgement> {
   yield* checkPolicy(config);
   yield* checkCallerLimits(config);
   yield* checkUniverses(config);
+  yield* checkAudit(config);
 }

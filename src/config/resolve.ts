@@ -1,5 +1,6 @@
 import { dirname, resolve as resolvePath } from "node:path";
 import { parseListenAddress } from "./address.ts";
+import { resolveAudit } from "./audit.ts";
 import type {
   Config,
   CredentialLocation,
@@ -52,6 +53,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
     google,
     limits: resolveLimits(shape.limits),
     callerLimits: resolveCallerLimits(shape.limits),
+    audit: shape.audit === undefined ? undefined : resolveAudit(shape.audit, absolute),
     stateDirectory: shape.stateDirectory === undefined ? undefined : absolute(shape.stateDirectory),
   });
 }

@@ -30,7 +30,7 @@ export function text(expected: string, pattern: RegExp): z.ZodString {
 }
 
 /** Text that a parser takes; `problemOf` says what it expected. */
-function parsed(expected: string, problemOf: (value: string) => string | undefined): z.ZodString {
+export function parsed(expected: string, problemOf: (value: string) => string | undefined): z.ZodString {
   return z.string({ error: `expected ${expected}` }).check((context) => {
     const message = problemOf(context.value);
     if (message !== undefined) context.issues.push({ code: "custom", message, input: context.value });

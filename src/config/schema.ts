@@ -10,6 +10,7 @@ import {
 } from "./defaults.ts";
 import type { ConfigShape, GoogleShape, LimitsShape, ListenerShape, RuleShape } from "./document.ts";
 import { renderDuration } from "./duration.ts";
+import { auditSchema } from "./schema-audit.ts";
 import { callerSchema } from "./schema-callers.ts";
 import {
   addressField,
@@ -180,6 +181,7 @@ export const configSchema: z.ZodType<ConfigShape> = section({
   deny: policyEntries().prefault([]).meta({ description: "Who may not, whatever the rules say." }),
   google: googleSchema.prefault({}).meta({ description: "Google's endpoints." }),
   limits: limitsSchema.prefault({}).meta({ description: "Bounds of the server." }),
+  audit: auditSchema.optional().meta({ description: "Where decisions and outcomes are recorded. None: nowhere." }),
   stateDirectory: pathField()
     .optional()
     .meta({ description: "Directory for what must survive a restart: refresh tokens that were replaced." }),

@@ -2,6 +2,7 @@ import { type core, ZodObject, type ZodType } from "zod";
 import type { ConfigShape, PartialShape } from "./document.ts";
 import type { Finding, KeyPath } from "./issue.ts";
 import { configSchema, googleSchema, limitsSchema, listenerSchema, ruleSchema } from "./schema.ts";
+import { auditSchema } from "./schema-audit.ts";
 import { callerSchema } from "./schema-callers.ts";
 import { describeSchemaIssues } from "./schema-issues.ts";
 import { policyEntrySchema } from "./schema-policy.ts";
@@ -38,11 +39,11 @@ function rememberKeys(issue: core.$ZodRawIssue, knownKeys: Map<string, readonly 
 }
 
 function toPartial(config: ConfigShape): PartialShape {
-  const { listeners, rules, deny, google, limits } = config;
+  const { listeners, rules, deny, google, limits, audit } = config;
   const tokenSources = new Map(Object.entries(config.tokenSources));
   const callerProofs = new Map(Object.entries(config.callers));
   const callers = new Set([...callerProofs.keys(), ...listeners.flatMap(({ caller }) => caller ?? [])]);
-  return { listeners, tokenSources, rules, deny, google, limits, callerProofs, callers };
+  return { listeners, tokenSources, rules, deny, google, limits, audit, callerProofs, callers };
 }
 
 /** Each part by itself, so that one bad rule does not hide what is wrong with the others. */
@@ -57,6 +58,7 @@ function salvage(document: PlainValue): PartialShape {
     deny: itemsOf(parts["deny"]).map((item) => readPart(policyEntrySchema, item)),
     google: readPart(googleSchema, parts["google"] ?? {}),
     limits: readPart(limitsSchema, parts["limits"] ?? {}),
+    audit: readPart(auditSchema, parts["audit"]),
     callerProofs: new Map(callers.map(([name, caller]) => [name, readPart(callerSchema, caller)])),
     callers: new Set([
       ...callers.map(([name]) => name),

@@ -1,12 +1,12 @@
 import type { KeyPath } from "./issue.ts";
 
 /**
- * What the format has and this version does not. Refused with these words rather than as unknown: who reads of `audit`
+ * What the format has and this version does not. Refused with these words rather than as unknown: who reads of `admin`
  * or `cache` in the documentation of a later version must not believe that it works here, and to pass over it
  * would leave open what the config means to close. Building one of these takes its line out.
  */
 const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": ["audit", "admin"],
+  "": ["admin"],
   "listeners[]": ["tls"],
 };
 

@@ -1,5 +1,6 @@
 import type { handleUnaryCall, Metadata, ServerUnaryCall } from "@grpc/grpc-js";
 import type { CallOrigin } from "../backends/backend.ts";
+import type { Operation } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import { abortReason, createDeadline, type Deadline } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
@@ -20,6 +21,7 @@ const LONGEST_DEADLINE_MS = 24 * 60 * 60 * 1_000;
 
 export function createCalls(service: KeyService, originOf: (call: PeerOfCall) => CallOrigin, clock: Clock): Calls {
   async function answer(
+    operation: Operation,
     call: ServerUnaryCall<Buffer, Buffer>,
     work: (request: KeyRequest, context: CallContext) => Promise<Buffer>,
   ): Promise<Buffer> {
@@ -28,7 +30,7 @@ export function createCalls(service: KeyService, originOf: (call: PeerOfCall) =>
     using deadline = callerDeadline(call, clock, cancelled.signal);
     const signal = deadline?.signal ?? cancelled.signal;
     const context = { ...originOf(call), ...readAuthorization(call.metadata), signal };
-    const bytes = await work(decodeKeyRequest(call.request), context);
+    const bytes = await work(decodeOrTell(operation, call.request, context), context);
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;
     throw new KeyServiceError("internal", {
@@ -37,16 +39,27 @@ export function createCalls(service: KeyService, originOf: (call: PeerOfCall) =>
     });
   }
 
+  /** What cannot be read does not come to the service, but stands on record. */
+  function decodeOrTell(operation: Operation, message: Buffer, { caller }: CallOrigin): KeyRequest {
+    try {
+      return decodeKeyRequest(message);
+    } catch (thrown) {
+      const error = toKeyServiceError(thrown);
+      service.refused(operation, undefined, caller, error);
+      throw error;
+    }
+  }
+
   return {
     Encrypt(call, callback) {
-      answer(call, ({ key, payload }, context) => service.encrypt(key, payload, context))
+      answer("encrypt", call, ({ key, payload }, context) => service.encrypt(key, payload, context))
         .then((ciphertext) => callback(null, encodeKeyAnswer(ciphertext)))
         .catch((thrown: unknown) => callback(toServiceError(thrown)))
         // It holds the data key, and is the copy that grpc-js made for us alone.
         .finally(() => call.request.fill(0));
     },
     Decrypt(call, callback) {
-      answer(call, ({ key, payload }, context) => service.decrypt(key, payload, context))
+      answer("decrypt", call, ({ key, payload }, context) => service.decrypt(key, payload, context))
         .then((plaintext) => {
           const message = encodeKeyAnswer(plaintext);
           callback(null, message);

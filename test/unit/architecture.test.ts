@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["cli"],
   index: [
     "assembly",
+    "audit",
     "key-service",
     "server",
     "backends",
@@ -29,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     "assembly",
+    "audit",
     "key-service",
     "server",
     "access",
@@ -42,8 +44,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   server: ["key-service", "backends", "access", "config", "core"],
   assembly: ["backends", "access", "routing", "credentials", "kms", "config", "core"],
-  "key-service": ["backends", "access", "telemetry", "config", "core"],
-  backends: ["access", "routing", "credentials", "kms", "config", "core"],
+  "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
+  backends: ["audit", "access", "routing", "credentials", "kms", "config", "core"],
+  audit: ["access", "config", "core"],
   telemetry: ["access", "config", "core"],
   access: ["routing", "config", "core"],
   kms: ["credentials", "routing", "config", "core"],

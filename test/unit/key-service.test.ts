@@ -88,11 +88,17 @@ describe("a bounded key service", () => {
   test("refuses the call beyond its limit, and takes the next when one has ended", async () => {
     const ends: (() => void)[] = [];
     const work = () => new Promise<Buffer>((resolve) => ends.push(() => resolve(Buffer.from("x"))));
-    const inner: KeyService = { encrypt: work, decrypt: work };
+    const refused: (readonly [string, string])[] = [];
+    const inner: KeyService = {
+      encrypt: work,
+      decrypt: work,
+      refused: (operation, _key, _caller, error) => refused.push([operation, error.code]),
+    };
     const service = createBoundedKeyService(inner, 2);
     const call = () => service.decrypt(GCP_KEY, Buffer.from("c"), CONTEXT);
     const [first, second] = [call(), call()];
     await assert.rejects(call(), { code: "overloaded" });
+    assert.deepEqual(refused, [["decrypt", "overloaded"]]);
     ends[0]?.();
     await first;
     const third = call();

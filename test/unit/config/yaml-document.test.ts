@@ -18,7 +18,7 @@ const rows: readonly (readonly [what: string, text: string | Uint8Array, expecte
   [
     "a merge key",
     withRule("<<: {}"),
-    "8:1: (a key): unknown key; known are version, listeners, callers, tokenSources, rules, deny, google, limits, stateDirectory",
+    "8:1: (a key): unknown key; known are version, listeners, callers, tokenSources, rules, deny, google, limits, audit, stateDirectory",
   ],
   ["a tag", withRule("google: !!binary aGk="), "8:9: this tag is not known; a config needs none"],
   [

@@ -25,7 +25,7 @@ async function setUp(t: TestContext): Promise<Setup> {
     return reply.promise;
   };
   const listener = { kind: "tcp", host: "127.0.0.1", port: 0, insecure: false, caller: undefined } as const;
-  const server = await startServer([listener], DEFAULT_LIMITS, { encrypt: decrypt, decrypt }, clock);
+  const server = await startServer([listener], DEFAULT_LIMITS, { encrypt: decrypt, decrypt, refused() {} }, clock);
   const client = createKeyClient(server.addresses[0] ?? "");
   t.after(() => client.close());
   return { server, client, clock, arrived: arrived.promise, answer: reply.resolve };

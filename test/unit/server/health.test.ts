@@ -14,7 +14,12 @@ const METHODS = loadSync(PROTO, { enums: String, defaults: true })["grpc.health.
 
 async function setUp(t: TestContext) {
   const refuse = () => Promise.reject(new Error("no call is made"));
-  const server = await startServer([TCP_LISTENER], serverLimits(), { encrypt: refuse, decrypt: refuse }, systemClock);
+  const server = await startServer(
+    [TCP_LISTENER],
+    serverLimits(),
+    { encrypt: refuse, decrypt: refuse, refused() {} },
+    systemClock,
+  );
   const client = new Client((server.addresses[0] ?? "").replace("tcp://", ""), credentials.createInsecure());
   t.after(() => {
     client.close();

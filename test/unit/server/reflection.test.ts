@@ -37,7 +37,7 @@ describe("reflection", async () => {
   const server = await startServer(
     [TCP_LISTENER],
     { ...serverLimits(), maxConnections: 10 },
-    { encrypt: refuse, decrypt: refuse },
+    { encrypt: refuse, decrypt: refuse, refused() {} },
     systemClock,
   );
   const [address = ""] = server.addresses;

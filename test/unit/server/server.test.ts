@@ -27,7 +27,7 @@ const GCP_KEY: KeyMessage = { gcpKmsKey: { resourceId: "projects/p" } };
 type Answer = (key: SopsKey, payload: Buffer, context: CallContext) => Promise<Buffer>;
 
 async function setUp(t: TestContext, answer: Answer, more: readonly ListenerConfig[] = [], clock: Clock = systemClock) {
-  const service: KeyService = { encrypt: answer, decrypt: answer };
+  const service: KeyService = { encrypt: answer, decrypt: answer, refused() {} };
   const server = await startServer([TCP, ...more], LIMITS, service, clock);
   const clients = server.addresses.map(createKeyClient);
   t.after(async () => {
@@ -211,7 +211,11 @@ describe("the gRPC server", () => {
       group: undefined,
       caller: undefined,
     };
-    const service: KeyService = { encrypt: () => Promise.reject(), decrypt: () => Promise.reject() };
+    const service: KeyService = {
+      encrypt: () => Promise.reject(),
+      decrypt: () => Promise.reject(),
+      refused() {},
+    };
     const bad: ListenerConfig = { ...first, path: join(directory, "b"), group: "no-such-group" };
     await assert.rejects(startServer([first, bad], LIMITS, service, systemClock), /no group/);
     assert.equal(existsSync(first.path), false);

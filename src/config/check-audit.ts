@@ -1,0 +1,15 @@
+import type { PartialShape } from "./document.ts";
+import { error, type Judgement } from "./judgement.ts";
+
+export function* checkAudit({ audit }: PartialShape): Generator<Judgement> {
+  if (audit === undefined) return;
+  if (audit.file === undefined && !audit.stdout) {
+    yield error(["audit"], "names no place for the records; give it a file, or set stdout", "key");
+  }
+  if (audit.file === undefined && audit.stdout && audit.signingKey === undefined) {
+    yield error(["audit", "signingKey"], "is missing, and there is no file that it could lie beside");
+  }
+  if (audit.syslog?.caFile !== undefined && !audit.syslog.address.startsWith("tls://")) {
+    yield error(["audit", "syslog", "caFile"], "is for a tls:// address alone; take it out, or use tls", "key");
+  }
+}
