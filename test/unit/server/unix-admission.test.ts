@@ -31,7 +31,7 @@ async function setUp(t: TestContext, identifyPeers: boolean) {
     seen.push(context);
     return Promise.resolve(Buffer.from("x"));
   };
-  const service = { encrypt: answer, decrypt: answer };
+  const service = { encrypt: answer, decrypt: answer, refused() {} };
   const server = await startServer([listener], serverLimits(), service, systemClock, { identifyPeers });
   const client = createKeyClient(server.addresses[0] ?? "");
   t.after(async () => {
