@@ -41,41 +41,40 @@ export function createAttempts({ rule, transport, circuit, attemptTimeoutMs, clo
   async function send(request: KmsRequest, call: KmsCall, token: HeldToken, tokenIsFresh: boolean) {
     const startedAtMs = clock.monotonicMs();
     using deadline = createDeadline(clock, attemptTimeoutMs, timeoutProblem, call.signal);
+    const permit = circuit.enter();
     try {
       const { reason } = call;
-      return await transport.send(request, { token, tokenIsFresh, reason, signal: deadline.signal });
+      const outcome = await transport.send(request, { token, tokenIsFresh, reason, signal: deadline.signal });
+      settle(permit, outcome, startedAtMs);
+      return outcome;
     } catch (thrown) {
-      if (!deadline.signal.aborted) throw thrown;
-      const error = duringStage(abortReason(deadline.signal), stage);
       // The call may end while an attempt has only just begun, which says nothing of the endpoint.
       const wasLong = clock.monotonicMs() - startedAtMs >= attemptTimeoutMs / 2;
-      const endpointIsIll = error.code === "deadline_exceeded" && wasLong;
-      return { ok: false, error, retry: call.signal.aborted ? "never" : "with_backoff", endpointIsIll } as const;
+      const outcome = describeCut(deadline.signal, call.signal, wasLong);
+      if (outcome?.endpointIsIll === true) permit.endpointIsIll(outcome.error.detail.problem);
+      else permit.abandoned();
+      if (outcome === undefined) throw thrown;
+      return outcome;
     }
   }
 
-  async function attempt(
-    request: KmsRequest,
-    call: KmsCall,
-    limiter: QuotaLimiter,
-    tokenIsFresh: boolean,
-  ): Promise<{ readonly token: HeldToken; readonly outcome: TransportOutcome }> {
+  /** The outcome of an attempt that its time limit or the call's end cut short; undefined: it failed otherwise. */
+  function describeCut(attempt: AbortSignal, call: AbortSignal, wasLong: boolean) {
+    if (!attempt.aborted) return undefined;
+    const error = duringStage(abortReason(attempt), stage);
+    const endpointIsIll = error.code === "deadline_exceeded" && wasLong;
+    return { ok: false, error, retry: call.aborted ? "never" : "with_backoff", endpointIsIll } as const;
+  }
+
+  return async (request, call, limiter, tokenIsFresh) => {
+    circuit.refuseWhileOpen();
     const token = await call.tokens.getToken(call.signal).catch((thrown: unknown) => {
       throw duringStage(thrown, `waiting for a token from ${call.tokens.name}`);
     });
     await limiter.admit(rule, call.signal)?.catch((thrown: unknown) => {
       throw duringStage(thrown, "waiting for the quota of Cloud KMS");
     });
-    return { token, outcome: await send(request, call, token, tokenIsFresh) };
-  }
-
-  return async (request, call, limiter, tokenIsFresh) => {
-    const permit = circuit.enter();
-    const { token, outcome } = await attempt(request, call, limiter, tokenIsFresh).catch((thrown: unknown) => {
-      permit.abandoned();
-      throw thrown;
-    });
-    settle(permit, outcome);
+    const outcome = await send(request, call, token, tokenIsFresh);
     if (!outcome.ok) return { ok: false, failure: outcome, token };
     try {
       return { ok: true, answer: verifyAnswer(outcome.answer, request), token };
@@ -86,9 +85,8 @@ export function createAttempts({ rule, transport, circuit, attemptTimeoutMs, clo
   };
 }
 
-function settle(permit: Permit, outcome: TransportOutcome): void {
-  if (outcome.ok) permit.endpointIsWell();
-  else if (outcome.endpointIsIll) permit.endpointIsIll(outcome.error.detail.problem);
-  else if (outcome.error.code === "cancelled" || outcome.error.code === "deadline_exceeded") permit.abandoned();
-  else permit.endpointIsWell();
+function settle(permit: Permit, outcome: TransportOutcome, startedAtMs: number): void {
+  if (outcome.ok || !outcome.endpointIsIll) permit.endpointIsWell();
+  else if (outcome.connectionBroke === true) permit.connectionBroke(outcome.error.detail.problem, startedAtMs);
+  else permit.endpointIsIll(outcome.error.detail.problem);
 }

@@ -71,7 +71,8 @@ export function createKmsClient(options: KmsClientOptions): KmsClient {
     for (;;) {
       const { token, ...outcome } = await attempt(request, call, limiter, spent.freshTokens > 0).catch((thrown) => {
         // An open circuit or a full queue between two attempts: what the first one met says more.
-        throw call.signal.aborted ? thrown : (spent.last ?? thrown);
+        const isOurRefusal = thrown.code === "kms_unavailable" || thrown.code === "kms_throttled";
+        throw isOurRefusal ? (spent.last ?? thrown) : withAttemptBefore(thrown, spent.last);
       });
       const principal = token.principal === undefined ? {} : { principal: token.principal };
       if (outcome.ok) {
@@ -95,7 +96,9 @@ export function createKmsClient(options: KmsClientOptions): KmsClient {
   /** Resolves when another attempt may start; rejects with the failure where there is none to make. */
   async function prepareRetry(failure: AttemptFailure, token: HeldToken, spent: Spent, call: KmsCall): Promise<void> {
     spent.attempts += 1;
-    if (spent.attempts >= MAX_ATTEMPTS || !isWorthwhile(failure, spent) || !budget.withdraw()) throw failure.error;
+    if (spent.attempts >= MAX_ATTEMPTS || !isWorthwhile(failure, spent) || !budget.withdraw()) {
+      throw withAttemptBefore(failure.error, spent.last);
+    }
     if (failure.retry === "with_fresh_token") {
       spent.freshTokens += 1;
       call.tokens.invalidate(token.generation);
@@ -133,6 +136,12 @@ export function createKmsClient(options: KmsClientOptions): KmsClient {
       await transport.close();
     },
   };
+}
+
+/** A call's end by time alone says little where an attempt before it was answered or refused. */
+function withAttemptBefore(thrown: unknown, last: KeyServiceError | undefined): unknown {
+  if (last === undefined) return thrown;
+  return duringStage(thrown, `the attempt before: ${last.detail.problem}`);
 }
 
 function isWorthwhile({ retry, retryAfterMs = 0 }: AttemptFailure, { freshTokens }: Spent): boolean {

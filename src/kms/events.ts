@@ -24,6 +24,6 @@ export function describeKmsEvent(event: KmsEvent): string {
     case "quota_limited":
       return `the quota of project ${event.quota.project} in ${event.quota.location} is used up: calls are held to about ${event.callsPerSecond.toFixed(0)} a second, and more once it allows them`;
     case "answer_discarded":
-      return `rule ${event.rule}: discarded a damaged answer of Cloud KMS at ${event.host}, number ${event.count}: ${event.why}`;
+      return `rule ${event.rule}: discarded what Cloud KMS at ${event.host} answered, number ${event.count}: ${event.why}`;
   }
 }

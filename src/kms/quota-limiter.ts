@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { abortReason } from "../core/deadline.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { createFairQueue } from "./fair-queue.ts";
 import { createQuotaRate } from "./quota-rate.ts";
 
 /** What shares a quota: Cloud KMS counts calls by the project that pays and the key's location. */
@@ -15,7 +16,8 @@ export interface QuotaLimiter {
    * Resolves when a request may be sent; undefined where it may be at once, which is nearly always.
    *
    * @param rule whose turn it is: rules that wait are served in rotation
-   * @throws KeyServiceError `kms_throttled` where it would wait too long
+   * @throws KeyServiceError `kms_throttled` where it would wait too long; the promise rejects so where a rule of which
+   * fewer calls wait needs its place
    */
   admit(rule: string, signal: AbortSignal): Promise<void> | undefined;
   succeeded(): void;
@@ -36,51 +38,31 @@ const MAX_WAITING = 512;
 
 interface Waiting {
   readonly start: () => void;
+  readonly refuse: (error: KeyServiceError) => void;
 }
 
 export function createQuotaLimiter(quota: Quota, clock: Clock, report: (event: QuotaEvent) => void): QuotaLimiter {
   const rate = createQuotaRate(clock);
-  // By rule, in the order of their turns: whoever was served goes to the end.
-  const queues = new Map<string, Set<Waiting>>();
-  let waiting = 0;
-  let timerRuns = false;
+  const queue = createFairQueue<Waiting>();
+  let cancelTimer: (() => void) | undefined;
 
   function scheduleNext(): void {
-    if (timerRuns || waiting === 0) return;
-    timerRuns = true;
-    clock.schedule(rate.waitMs(), () => {
-      timerRuns = false;
-      while (waiting > 0 && rate.take()) startNext();
+    if (cancelTimer !== undefined || queue.size === 0) return;
+    cancelTimer = clock.schedule(rate.waitMs(), () => {
+      cancelTimer = undefined;
+      while (queue.size > 0 && rate.take()) queue.takeNext()?.start();
       scheduleNext();
     });
   }
 
-  function startNext(): void {
-    for (const [rule, queue] of queues) {
-      const [next] = queue;
-      if (next === undefined) continue;
-      remove(rule, queue, next);
-      if (queue.size > 0) {
-        queues.delete(rule);
-        queues.set(rule, queue);
-      }
-      next.start();
-      return;
-    }
-  }
-
-  function remove(rule: string, queue: Set<Waiting>, entry: Waiting): void {
-    if (!queue.delete(entry)) return;
-    waiting -= 1;
-    if (queue.size === 0) queues.delete(rule);
-  }
-
   function wait(rule: string, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const queue = queues.get(rule) ?? new Set();
-    queues.set(rule, queue);
     const onAbort = () => {
-      remove(rule, queue, entry);
+      queue.remove(rule, entry);
+      if (queue.size === 0) {
+        cancelTimer?.();
+        cancelTimer = undefined;
+      }
       reject(abortReason(signal));
     };
     const entry: Waiting = {
@@ -88,28 +70,35 @@ export function createQuotaLimiter(quota: Quota, clock: Clock, report: (event: Q
         signal.removeEventListener("abort", onAbort);
         resolve();
       },
+      refuse(error) {
+        signal.removeEventListener("abort", onAbort);
+        reject(error);
+      },
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    queue.add(entry);
-    waiting += 1;
+    queue.add(rule, entry);
     scheduleNext();
     return promise;
   }
 
-  /** A rule may hold its share of what can be sent in time, and the whole of it while no other rule waits. */
-  function hasRoom(rule: string, perSecond: number): boolean {
+  /** No more wait than can be sent in time; where that many do, the longest line gives way to a shorter one. */
+  function makeRoom(rule: string): void {
+    const { perSecond = MAX_WAITING } = rate;
     const room = Math.min(MAX_WAITING, Math.max(1, Math.floor(perSecond * MAX_WAIT_SECONDS)));
-    const others = queues.size - (queues.has(rule) ? 1 : 0);
-    if (rate.waitMs() > MAX_WAIT_SECONDS * 1_000) return false;
-    return (queues.get(rule)?.size ?? 0) < Math.ceil(room / (others + 1)) && waiting < 2 * MAX_WAITING;
+    const isLate = rate.waitMs() > MAX_WAIT_SECONDS * 1_000;
+    if (!isLate && queue.size < room) return;
+    const error = fullError(quota, perSecond);
+    const displaced = isLate ? undefined : queue.giveWayTo(rule);
+    if (displaced === undefined) throw error;
+    displaced.refuse(error);
   }
 
   return {
     admit(rule, signal) {
-      if (waiting === 0 && rate.take()) return undefined;
-      const perSecond = rate.perSecond;
-      if (perSecond !== undefined && !hasRoom(rule, perSecond)) throw fullError(quota, perSecond);
-      return signal.aborted ? Promise.reject(abortReason(signal)) : wait(rule, signal);
+      if (queue.size === 0 && rate.take()) return undefined;
+      if (signal.aborted) return Promise.reject(abortReason(signal));
+      makeRoom(rule);
+      return wait(rule, signal);
     },
     succeeded: () => rate.succeeded(),
     throttled(retryAfterMs) {
@@ -118,7 +107,7 @@ export function createQuotaLimiter(quota: Quota, clock: Clock, report: (event: Q
       if (!wasLimited) report({ kind: "quota_limited", quota, callsPerSecond: rate.perSecond ?? 0 });
     },
     get isIdle() {
-      return waiting === 0 && rate.perSecond === undefined;
+      return queue.size === 0 && rate.perSecond === undefined;
     },
   };
 }

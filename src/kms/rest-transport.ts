@@ -69,8 +69,9 @@ export function createRestTransport(options: RestTransportOptions): KmsTransport
       }
     },
     async probe(signal) {
-      const { body } = await exchange(dispatcher, { origin, path: `${basePath}/`, method: "GET" }, signal);
-      body.fill(0);
+      const { statusCode } = await exchange(dispatcher, { origin, path: `${basePath}/`, method: "GET" }, signal);
+      // Most likely 404. What stands before Cloud KMS says with these that it is not to be had.
+      if (statusCode >= 502 && statusCode <= 504) throw new Error(`answered ${statusCode}`);
     },
     close: () => dispatcher.destroy(),
   };

@@ -1,11 +1,11 @@
-/** What is in store for a bad moment, such as an endpoint that restarts with that many calls in flight. */
-const RESERVE = 64;
-/** What each call adds: in steady trouble a fifth more requests than calls, and no more. */
+/** What is in store for a bad moment: as many retries as a rule has connections, which may all break at once. */
+const RESERVE = 32;
+/** In steady trouble a fifth more requests than calls, and no more. */
 const SHARE = 0.2;
 
 /**
- * Bounds what retries add to an endpoint's trouble: 1.2 requests a call for as long as trouble lasts, and never more
- * than two a call, counted from the start.
+ * Bounds what retries add to an endpoint's trouble: never more than two requests a call, and 1.2 once there were 160
+ * calls, both counted from the start.
  */
 export interface RetryBudget {
   /** A call has begun. */
@@ -15,19 +15,24 @@ export interface RetryBudget {
 }
 
 export function createRetryBudget(): RetryBudget {
+  let calls = 0;
   let balance = 0;
-  let unearned = RESERVE;
   return {
     deposit() {
-      // The reserve is earned as well, one by one, so that retries never outnumber calls.
-      const earned = unearned > 0 ? 1 : SHARE;
-      if (unearned > 0) unearned -= 1;
-      balance = Math.min(RESERVE, balance + earned);
+      const earnedBefore = earned(calls);
+      calls += 1;
+      balance = Math.min(RESERVE, balance + earned(calls) - earnedBefore);
     },
     withdraw() {
-      if (balance < 1) return false;
+      // A fifth, added up five times, may fall short of one by a rounding error.
+      if (balance < 1 - 1e-6) return false;
       balance -= 1;
       return true;
     },
   };
+}
+
+/** The reserve one by one, so that retries never outnumber calls; then nothing until it is a fifth of all calls. */
+function earned(calls: number): number {
+  return Math.max(Math.min(calls, RESERVE), SHARE * calls);
 }

@@ -46,7 +46,7 @@ export interface KmsTransport {
   readonly host: string;
   /** One request and its answer. Never rejects but with the signal's reason. */
   send(request: KmsRequest, attempt: Attempt): Promise<TransportOutcome>;
-  /** Resolves if the endpoint answers anything at all, asked without a token; rejects if not. */
+  /** Asked without a token: resolves if the endpoint answers and does not say that it is unavailable; rejects if not. */
   probe(signal: AbortSignal): Promise<void>;
   /** Ends its connections; what is in flight fails. */
   close(): Promise<void>;

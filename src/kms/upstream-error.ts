@@ -19,6 +19,8 @@ export interface AttemptFailure {
   readonly retry: Retry;
   /** Whether the endpoint is ill, rather than the request, the key or the quota. */
   readonly endpointIsIll: boolean;
+  /** With `endpointIsIll`: its connection broke while it was open, as others may have for the same reason. */
+  readonly connectionBroke?: boolean;
   /** How long Cloud KMS asks us to wait. */
   readonly retryAfterMs?: number;
 }
