@@ -90,6 +90,7 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     tokenSources,
     gcpKms: createGcpKmsBackend(admit, clock),
     async close() {
+      tokenSources.close();
       await Promise.all(routes.map(({ client }) => client.close()));
     },
   };

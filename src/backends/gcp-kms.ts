@@ -35,7 +35,8 @@ export function createGcpKmsBackend(admit: Admit<Route>, clock: Clock): KeyBacke
     const { caller, listenerIsLocal, signal } = context;
     using admission = await admit({ key, operation, caller, listenerIsLocal }, signal);
     const route = admission.rule;
-    const { tokens, client } = route;
+    const { client } = route;
+    const tokens = route.tokens.forCaller?.(context.callerToken) ?? route.tokens;
     const place = { rule: route.name, source: tokens.name };
     using deadline = createDeadline(
       clock,

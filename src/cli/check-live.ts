@@ -11,7 +11,7 @@ import { processSurroundings } from "./surroundings.ts";
 
 /**
  * What came of asking one source. `passed_over`: it has no credential to offer, and every rule that names it goes on
- * to one that has, so that nothing fails of it.
+ * to one that has, so that nothing fails of it; or its tokens are its callers' own, of whom none is here.
  */
 export type LiveSource = { readonly source: string } & (
   | ({ readonly status: "ok" } & TokenFacts)
@@ -78,11 +78,14 @@ async function askSources(config: Config, assembly: Assembly, timeoutMs: number)
 }
 
 async function askSource(assembly: Assembly, source: string, timeoutMs: number): Promise<LiveSource> {
+  const holder = assembly.tokenSources.holderFor([source]);
   try {
-    const token = await getTokenWithin(assembly.tokenSources.holderFor([source]), timeoutMs, systemClock);
+    const token = await getTokenWithin(holder, timeoutMs, systemClock);
     return { source, status: "ok", ...describeToken(token, systemClock.nowMs()) };
   } catch (thrown) {
-    return { source, status: "failed", error: describeFailure(toKeyServiceError(thrown)) };
+    // What callers bring can only be exchanged when they bring it.
+    const status = holder.forCaller === undefined ? "failed" : "passed_over";
+    return { source, status, error: describeFailure(toKeyServiceError(thrown)) };
   }
 }
 

@@ -1,4 +1,10 @@
-import type { ImpersonatedShape, LocationShape, PartialShape, TokenSourceShape } from "./document.ts";
+import type {
+  ExternalAccountShape,
+  ImpersonatedShape,
+  LocationShape,
+  PartialShape,
+  TokenSourceShape,
+} from "./document.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement, warning } from "./judgement.ts";
 import { didYouMean } from "./spelling.ts";
@@ -23,8 +29,11 @@ function* checkSource(source: TokenSourceShape, path: KeyPath, config: PartialSh
     case "authorized_user":
     case "gdch_service_account":
     case "external_account_authorized_user":
+      yield* checkLocation(source, path);
+      return;
     case "external_account":
       yield* checkLocation(source, path);
+      if (source.subjectToken !== undefined) yield* checkCallerToken(source, path, config);
       return;
     case "impersonated_service_account":
       yield* checkImpersonated(source, path, config);
@@ -43,6 +52,17 @@ function* checkLocation({ file, env }: LocationShape, path: KeyPath): Generator<
   if (file === undefined && env === undefined) yield error(path, "expected file or env, to say where it lies", "key");
   if (file !== undefined && env !== undefined) yield error(path, "expected either file or env, not both", "key");
 }
+
+function* checkCallerToken(source: ExternalAccountShape, path: KeyPath, config: PartialShape): Generator<Judgement> {
+  if (source.allowExecutable) yield error([...path, "allowExecutable"], CALLER_BRINGS_IT, "key");
+  if (source.subjectTokenHosts !== undefined) yield error([...path, "subjectTokenHosts"], CALLER_BRINGS_IT, "key");
+  const callers = [...config.callerProofs.values()];
+  if (callers.every((caller) => caller !== undefined && caller.jwt === undefined)) {
+    yield warning([...path, "subjectToken"], "no caller of the config is known by a JWT, so nobody brings one", "key");
+  }
+}
+
+const CALLER_BRINGS_IT = "has no effect with subjectToken: the caller brings it; take one out";
 
 function* checkCommand(program: string, path: KeyPath): Generator<Judgement> {
   if (program === "" || (program.includes("/") && !program.startsWith("/"))) {

@@ -101,6 +101,8 @@ export interface ExternalAccountSourceConfig {
   readonly allowExecutable: boolean;
   /** Hosts that the file may get subject tokens from; a leading `*.` stands for any names before it. */
   readonly subjectTokenHosts: readonly string[];
+  /** Whose token is exchanged: that of the credential's `credential_source`, or the one that a call brings along. */
+  readonly subjectTokenFrom: "credential" | "caller";
 }
 
 /** Over another named source, or from a credential file that brings its own source along (as gcloud writes it). */

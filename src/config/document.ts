@@ -53,6 +53,7 @@ export interface ExternalAccountShape extends LocationShape {
   readonly lifetime?: number | undefined;
   readonly allowExecutable: boolean;
   readonly subjectTokenHosts?: readonly string[] | undefined;
+  readonly subjectToken?: { readonly from: "caller" } | undefined;
 }
 
 /** Either `source` and `target`, or a credential file. */

@@ -85,6 +85,7 @@ function resolveSource(source: TokenSourceShape, absolute: Absolute): TokenSourc
         lifetimeMs: source.lifetime,
         allowExecutable: source.allowExecutable,
         subjectTokenHosts: source.subjectTokenHosts ?? [],
+        subjectTokenFrom: source.subjectToken?.from ?? "credential",
       };
     case "impersonated_service_account":
       return resolveImpersonated(source, absolute);

@@ -86,6 +86,11 @@ const externalAccount = section({
   subjectTokenHosts: list(hostField(), "names of hosts", 0, 32)
     .optional()
     .meta({ description: "Hosts that subject tokens may be got from by https. Default: those of the universe." }),
+  subjectToken: section({
+    from: z.literal("caller", { error: "expected caller" }).meta({ description: "The JWT that a call brings along." }),
+  })
+    .optional()
+    .meta({ description: "Whose token is exchanged. Default: what credential_source of the file says." }),
 }).meta({
   description: "Workload or workforce identity federation: a token of another issuer is exchanged for Google's.",
   ...ONE_LOCATION,

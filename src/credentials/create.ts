@@ -1,11 +1,13 @@
 import type { CredentialLocation, GoogleConfig, TokenSourceConfig } from "../config/config.ts";
 import type { Environment } from "../config/environment.ts";
+import type { CallerToken } from "../core/caller-token.ts";
 import type { Clock } from "../core/clock.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import { createChain } from "./chain.ts";
 import { createCredentialReader } from "./credential-file.ts";
 import { mintAnyCredential } from "./credential-types.ts";
 import { createEndpointPolicy } from "./endpoint-policy.ts";
+import { createPerCaller, createTokenless, type PerCallerHolder, type PerCallerOptions } from "./per-caller.ts";
 import { createRefreshTokens } from "./refresh-tokens.ts";
 import { createRefreshing, DEFAULT_REFRESH_TIMEOUT_MS, type RefreshReport } from "./refreshing.ts";
 import { createRetrying } from "./retrying.ts";
@@ -21,10 +23,10 @@ import {
 } from "./sources/custom.ts";
 import { createDefaultSource } from "./sources/default.ts";
 import { createExecSource } from "./sources/exec.ts";
-import { createExternalAccountMint } from "./sources/external-account.ts";
+import { createExternalAccountSource } from "./sources/external-account.ts";
 import { mintExternalAccountAuthorizedUser } from "./sources/external-account-authorized-user.ts";
 import { createGdchMint } from "./sources/gdch-service-account.ts";
-import { createImpersonatedFileMint, createImpersonatedSource } from "./sources/impersonated-service-account.ts";
+import { createImpersonatedFileMint, createImpersonatedOver } from "./sources/impersonated-service-account.ts";
 import { createMetadataSource } from "./sources/metadata.ts";
 import { createModuleSource } from "./sources/module.ts";
 import { mintByOauthGrant, mintSelfSigned } from "./sources/service-account.ts";
@@ -60,6 +62,8 @@ export interface TokenSources {
    * @throws KeyServiceError `internal` for a name that is not configured (the config's loader refuses those)
    */
   holderFor(names: readonly string[]): TokenHolder;
+  /** Forgets what callers have brought along. */
+  close(): void;
 }
 
 /**
@@ -101,9 +105,26 @@ export function createTokenSources(
             custom(createTokenSourceContext(name, { scope, clock, warn })),
           );
     const timing = { ...refreshTimeout(source), ...options, clock };
-    const holder = createRefreshing(createRetrying(bare, timing), timing);
+    const hold = (each: TokenSource) => createRefreshing(createRetrying(each, timing), timing);
+    const holder = "fetchToken" in bare ? hold(bare) : perCaller(createTokenless(name), (token) => hold(bare(token)));
     holders[scope].set(name, holder);
     return holder;
+  };
+  const perCallers: PerCallerHolder[] = [];
+  const perCaller = (withoutToken: TokenHolder, create: PerCallerOptions["create"]): TokenHolder => {
+    const holder = createPerCaller({ clock, withoutToken, create });
+    perCallers.push(holder);
+    return holder;
+  };
+  const chain = (members: readonly TokenHolder[]): TokenHolder => {
+    const name = members.map((member) => member.name).join(", ");
+    const chainFor = (token: CallerToken | undefined) =>
+      createChain(
+        name,
+        members.map((member) => member.forCaller?.(token) ?? member),
+      );
+    const isForAll = members.every(({ forCaller }) => forCaller === undefined);
+    return isForAll ? createChain(name, members) : perCaller(chainFor(undefined), chainFor);
   };
   for (const name of tokenSources.keys()) build(name, CLOUD_KMS_SCOPE, []);
 
@@ -112,7 +133,10 @@ export function createTokenSources(
     holderFor(names) {
       const members = names.map((name) => build(name, CLOUD_KMS_SCOPE, []));
       const [only] = members;
-      return only !== undefined && members.length === 1 ? only : createChain(names.join(", "), members);
+      return only !== undefined && members.length === 1 ? only : chain(members);
+    },
+    close() {
+      for (const holder of perCallers) holder.clear();
     },
   };
 }
@@ -122,7 +146,7 @@ function createSource(
   config: TokenSourceConfig,
   context: SourceContext,
   holderOf: (name: string) => TokenHolder,
-): TokenSource {
+): TokenSource | ((token: CallerToken) => TokenSource) {
   const reader = (location: CredentialLocation) => createCredentialReader(location, context.environment, context.warn);
   const fromCredential = (location: CredentialLocation, type: string, mint: MintToken) =>
     createCredentialSource(name, reader(location), type, mint, context);
@@ -136,10 +160,10 @@ function createSource(
     case "authorized_user":
       return fromCredential(config.credential, config.type, mintAuthorizedUser);
     case "external_account":
-      return fromCredential(config.credential, config.type, createExternalAccountMint(config));
+      return createExternalAccountSource(name, reader(config.credential), config, context);
     case "impersonated_service_account":
       return "source" in config
-        ? createImpersonatedSource(name, holderOf(config.source), config, context)
+        ? createImpersonatedOver(name, holderOf(config.source), config, context)
         : fromCredential(config.credential, config.type, createImpersonatedFileMint(mintAnyCredential));
     case "metadata":
       return createMetadataSource(name, config, context);

@@ -18,6 +18,8 @@ export interface ExternalAccountOptions {
   readonly allowExecutable: boolean;
   /** Hosts that subject tokens may be got from, besides those of the universe. */
   readonly subjectTokenHosts: readonly string[];
+  /** In place of what the file's `credential_source` says, which is not looked at then. */
+  readonly getSubjectToken?: GetSubjectToken;
 }
 
 /** A credential file of the type `external_account`, checked in every field that is used. */
@@ -147,6 +149,10 @@ function parseOrigin(
   tokenType: string,
   options: ExternalAccountOptions,
 ): GetSubjectToken {
+  if (options.getSubjectToken !== undefined) {
+    if (!JWT_TYPES.includes(tokenType)) throw document.fault("subject_token_type", "is not that of a JWT");
+    return options.getSubjectToken;
+  }
   const origin = document.optionalFields("credential_source");
   if (origin === undefined) throw document.fault("credential_source", "is missing");
   const kind = requireKind(document, origin);

@@ -1,3 +1,4 @@
+import type { CallerToken } from "../core/caller-token.ts";
 import type { Secret } from "../core/secret.ts";
 
 /** The only scope of tokens for Cloud KMS, wherever a credential lets us choose. */
@@ -47,4 +48,9 @@ export interface TokenHolder {
   getToken(signal: AbortSignal): Promise<HeldToken>;
   /** Cloud KMS refused this generation: the next call gets a newer one. Older generations are ignored. */
   invalidate(generation: number): void;
+  /**
+   * Only where tokens depend on who calls: the holder for a caller, by the token that it brings. The same object for
+   * the same token: calls may share work where they use the same object, and nowhere else.
+   */
+  readonly forCaller?: (token: CallerToken | undefined) => TokenHolder;
 }

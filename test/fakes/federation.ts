@@ -62,6 +62,7 @@ export async function startFederation(): Promise<Federation> {
         lifetimeMs: undefined,
         allowExecutable: false,
         subjectTokenHosts: [],
+        subjectTokenFrom: "credential",
         ...options,
       };
       const google = { ...configureGoogle({ kms: url, oauth2: url, sts, iamCredentials: url, metadata: url }), caFile };

@@ -1,10 +1,12 @@
-import { Client, credentials } from "@grpc/grpc-js";
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { type DecryptResponse, type EncryptResponse, type KeyMessage, loadKeyService } from "./key-messages.ts";
 
 interface CallOptions {
   /** Milliseconds since the Unix epoch. */
   readonly deadline?: number;
   readonly signal?: AbortSignal;
+  /** Sent as it is. */
+  readonly authorization?: string;
 }
 
 /** A client of the protocol that, unlike sops, shows status codes and takes any bytes. */
@@ -12,6 +14,12 @@ export interface KeyClient {
   encrypt(key: KeyMessage, plaintext: Uint8Array, options?: CallOptions): Promise<Buffer>;
   decrypt(key: KeyMessage, ciphertext: Uint8Array, options?: CallOptions): Promise<Buffer>;
   close(): void;
+}
+
+function toMetadata({ authorization }: CallOptions): Metadata {
+  const metadata = new Metadata();
+  if (authorization !== undefined) metadata.set("authorization", authorization);
+  return metadata;
 }
 
 const METHODS = loadKeyService();
@@ -28,6 +36,7 @@ export function createKeyClient(address: string): KeyClient {
       requestSerialize,
       responseDeserialize,
       request,
+      toMetadata(options),
       options.deadline === undefined ? {} : { deadline: options.deadline },
       (error, answer) => (error === null ? resolve(answer as A) : reject(error)),
     );

@@ -1,10 +1,15 @@
+import type { ExternalAccountSourceConfig } from "../../config/config.ts";
+import type { CallerToken } from "../../core/caller-token.ts";
 import { KeyServiceError } from "../../core/errors.ts";
+import type { ReadCredential } from "../credential-file.ts";
 import { type ExternalAccount, type ExternalAccountOptions, parseExternalAccount } from "../external-account.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
+import { createCallerOrigin } from "../subject-tokens/caller.ts";
 import type { SubjectToken } from "../subject-tokens/subject-token.ts";
-import { IAM_SCOPE } from "../token.ts";
+import { IAM_SCOPE, type TokenSource } from "../token.ts";
 import type { Refusal, RefusalContext } from "../token-errors.ts";
 import { exchangeSubjectToken } from "../token-exchange.ts";
+import { createCredentialSource } from "./credential.ts";
 import { impersonate } from "./impersonated-service-account.ts";
 
 /** What a credential file may do that nobody vouched for in the config. */
@@ -14,6 +19,19 @@ export const UNTRUSTED: ExternalAccountOptions = {
   allowExecutable: false,
   subjectTokenHosts: [],
 };
+
+/** A source over a credential file; or one for each caller, where the callers bring what is exchanged. */
+export function createExternalAccountSource(
+  name: string,
+  read: ReadCredential,
+  config: ExternalAccountSourceConfig,
+  context: SourceContext,
+): TokenSource | ((token: CallerToken) => TokenSource) {
+  const over = (options: ExternalAccountOptions) =>
+    createCredentialSource(name, read, config.type, createExternalAccountMint(options), context);
+  if (config.subjectTokenFrom === "credential") return over(config);
+  return (token) => over({ ...config, getSubjectToken: createCallerOrigin(token) });
+}
 
 /**
  * Workload and workforce identity federation: a token that somebody else issued is exchanged for one of Google's; then,

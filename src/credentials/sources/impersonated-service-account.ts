@@ -1,3 +1,4 @@
+import type { CallerToken } from "../../core/caller-token.ts";
 import { Secret } from "../../core/secret.ts";
 import { type CredentialDocument, requireUniverse } from "../credential-document.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
@@ -48,6 +49,18 @@ export function createImpersonatedSource(
       return impersonate(name, { token, name: `token source ${base.name}`, onUnauthorized }, target, context, signal);
     },
   };
+}
+
+/** The same over a source that has tokens of its own for each caller: so has this one, then. */
+export function createImpersonatedOver(
+  name: string,
+  base: TokenHolder,
+  target: ImpersonationTarget,
+  context: SourceContext,
+): TokenSource | ((token: CallerToken) => TokenSource) {
+  const { forCaller } = base;
+  if (forCaller === undefined) return createImpersonatedSource(name, base, target, context);
+  return (token) => createImpersonatedSource(name, forCaller(token), target, context);
 }
 
 /**

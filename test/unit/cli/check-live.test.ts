@@ -56,6 +56,17 @@ describe("check --live", () => {
     assert.ok(!stdout.includes("ya29"));
   });
 
+  test("a source that exchanges what its callers bring is passed over: there is no caller", async () => {
+    const tokenSources = {
+      first: { type: "service_account", file: emulator.files.serviceAccount, grant: "oauth" },
+      own: { type: "external_account", file: "never-read.json", subjectToken: { from: "caller" } },
+    };
+    const rules = [{ name: "r", match: KEY, tokenSource: "own", allow: [{ callers: ["team-a"] }] }];
+    const { exitCode, stdout } = await live({ tokenSources, rules });
+    assert.match(stdout, /^token source own: passed over\n {2}this token source exchanges the caller's own token/m);
+    assert.equal(exitCode, 0);
+  });
+
   test("--key makes a round trip as the caller, through the rule and the principal of its token", async () => {
     const { exitCode, stdout } = await live({}, "--key", KEY, "--caller", "team-a", "--json");
     assert.equal(exitCode, 0);

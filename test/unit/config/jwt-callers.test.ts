@@ -110,3 +110,34 @@ test("tokens that would cross a network in clear text are warned of", () => {
   ]);
   assert.deepEqual(warningsOf(open.replace('0.0.0.0:5000", insecure: true', '127.0.0.1:5000"')), []);
 });
+
+const withCallerToken = (source: string, callers: string) => `version: 1
+callers:
+  ${callers}
+tokenSources:
+  a: { type: external_account, file: f, subjectToken: { from: caller }${source} }
+rules: [{ name: r, match: projects/p/locations/l/keyRings/r/cryptoKeys/k, tokenSource: a }]`;
+const CI = 'ci: { jwt: { issuer: "https://x.example", audience: a, claims: { sub: s } } }';
+
+test("a caller's own token may be what is exchanged", () => {
+  const source = parse(withCallerToken("", CI)).tokenSources.get("a");
+  assert.ok(source?.type === "external_account");
+  assert.equal(source.subjectTokenFrom, "caller");
+  assert.deepEqual(warningsOf(withCallerToken("", CI)), []);
+});
+
+test("to exchange what callers bring is warned of where no caller brings anything", () => {
+  assert.deepEqual(warningsOf(withCallerToken("", "me: { unix: { uid: 1 } }")), [
+    "5:41: tokenSources.a.subjectToken: no caller of the config is known by a JWT, so nobody brings one",
+  ]);
+});
+
+test("what is for other subject tokens is an error beside it", () => {
+  assert.deepEqual(issuesOf(withCallerToken(", allowExecutable: true, subjectTokenHosts: [a.example]", CI)), [
+    "5:73: tokenSources.a.allowExecutable: has no effect with subjectToken: the caller brings it; take one out",
+    "5:96: tokenSources.a.subjectTokenHosts: has no effect with subjectToken: the caller brings it; take one out",
+  ]);
+  assert.deepEqual(issuesOf(withCallerToken("", CI).replace("from: caller", "from: me")), [
+    "5:63: tokenSources.a.subjectToken.from: expected caller",
+  ]);
+});

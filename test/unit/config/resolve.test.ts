@@ -67,6 +67,7 @@ tokenSources:
       lifetimeMs: undefined,
       allowExecutable: false,
       subjectTokenHosts: [],
+      subjectTokenFrom: "credential",
     },
     trusted: {
       type: "external_account",
@@ -75,6 +76,7 @@ tokenSources:
       lifetimeMs: 600_000,
       allowExecutable: true,
       subjectTokenHosts: ["*.example.com", "ci.example.org"],
+      subjectTokenFrom: "credential",
     },
     low: { type, source: "key", target: "a@p.iam.gserviceaccount.com", delegates: [], lifetimeMs: 3_600_000 },
     high: {
