@@ -46,8 +46,10 @@ export interface Backends {
 /**
  * Refuses what comes when `maxCalls` are in flight already: each of them holds a payload and may hold a connection, and
  * a caller who is told at once can come back.
+ *
+ * @param maxCalls asked anew for each call, so that a reload takes effect with the next one
  */
-export function createBoundedKeyService(service: KeyService, maxCalls: number): KeyService {
+export function createBoundedKeyService(service: KeyService, maxCalls: () => number): KeyService {
   let calls = 0;
   const bounded = async (
     operation: Operation,
@@ -55,9 +57,9 @@ export function createBoundedKeyService(service: KeyService, maxCalls: number): 
     payload: Buffer,
     context: CallContext,
   ): Promise<Buffer> => {
-    if (calls >= maxCalls) {
+    if (calls >= maxCalls()) {
       const error = new KeyServiceError("overloaded", {
-        problem: `sops-keyd is answering ${maxCalls} calls already, its limit`,
+        problem: `sops-keyd is answering ${calls} calls already, its limit`,
         remedy: "try again in a moment; if it stays, raise limits.maxCalls or run another replica",
       });
       service.refused(operation, key, context.caller, error);

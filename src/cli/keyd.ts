@@ -3,6 +3,7 @@ import { AuditOpenError } from "../audit/open-error.ts";
 import { openAuditTrail } from "../audit/trail.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { ConfigError } from "../config/issue.ts";
+import { findRestartKeys } from "../config/restart-keys.ts";
 import { systemClock } from "../core/clock.ts";
 import { describeCause } from "../core/describe-cause.ts";
 import { toPrintableLine } from "../core/errors.ts";
@@ -12,6 +13,7 @@ import { createReloadable } from "../server/reloadable.ts";
 import { startServer } from "../server/server.ts";
 import { type Log, logCall } from "../telemetry/log.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
+import type { Taken } from "./reload.ts";
 import { processSurroundings } from "./surroundings.ts";
 import { readVersion } from "./version.ts";
 
@@ -19,11 +21,12 @@ import { readVersion } from "./version.ts";
 export interface Keyd {
   readonly addresses: readonly string[];
   /**
-   * Uses `config` from the next call on; listeners and limits stay as they were.
+   * Uses `config` from the next call on, but for what the server was opened with: that stays, and is told of.
    *
+   * @param listeners where the server would listen had it been started with this config
    * @throws CommandError where it cannot be used, or a file of it cannot be read or written; the old one stays
    */
-  apply(config: Config): Promise<void>;
+  apply(config: Config, listeners: readonly ListenerConfig[]): Promise<Taken>;
   /** Puts on record that a config was not taken. */
   refused(problem: string): void;
   /** @returns whether all calls in flight were answered */
@@ -40,14 +43,15 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
   const state = createReloadable(await asUsage(() => assemble(config, surroundings)));
   opened.defer(() => state.close());
   const unbounded = createKeyService(state.current, systemClock, (call) => logCall(log, call), trail.current);
-  const service = createBoundedKeyService(unbounded, config.limits.maxCalls);
+  let { maxCalls } = config.limits;
+  const service = createBoundedKeyService(unbounded, () => maxCalls);
   const server = await asUsage(() =>
     startServer(listeners, config.limits, service, systemClock, { identifyPeers: needsPeers(config) }),
   );
   const parts = opened.move();
   return {
     addresses: server.addresses,
-    async apply(next) {
+    async apply(next, nextListeners) {
       const assembly = await asUsage(() => assemble(next, surroundings));
       try {
         if (needsPeers(next)) server.identifyPeers();
@@ -60,6 +64,9 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
       state.swap(assembly).catch((thrown: unknown) => {
         log.warn("the old config's connections could not be closed", { cause: describeCause(thrown) });
       });
+      maxCalls = next.limits.maxCalls;
+      const running = { listeners, limits: config.limits };
+      return { restartKeys: findRestartKeys(running, { listeners: nextListeners, limits: next.limits }) };
     },
     refused: (problem) => trail.note({ event: "config_refused", problem: toPrintableLine(problem) }),
     async stop() {

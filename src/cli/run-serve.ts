@@ -5,6 +5,7 @@ import { type ActiveConfig, loadActiveConfig } from "./active-config.ts";
 import { type Keyd, startKeyd } from "./keyd.ts";
 import { chooseListeners } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
+import { createReload } from "./reload.ts";
 import type { ServeOptions } from "./serve.ts";
 import { nextStopSignal } from "./stop-signal.ts";
 
@@ -19,8 +20,10 @@ export async function runServe(options: ServeOptions): Promise<void> {
   try {
     const adapt = emulated?.adapt ?? ((config: Config) => config);
     const config = adapt(active.config);
-    const keyd = await startKeyd(config, chooseListeners(options, config, processEnvironment), log);
-    const reload = async () => keyd.apply(adapt((await active.reload()).config));
+    const listenersOf = (each: Config) => chooseListeners(options, each, processEnvironment);
+    const keyd = await startKeyd(config, listenersOf(config), log);
+    const apply = (next: ActiveConfig) => keyd.apply(adapt(next.config), listenersOf(next.config));
+    const reload = createReload({ read: active.reload, apply, refused: keyd.refused }, log);
     const stopped = untilStopped(keyd, stopSignal, reload, log);
     announceListeners(keyd, options, log);
     await stopped;
@@ -66,15 +69,7 @@ async function untilStopped(
   reload: () => Promise<void>,
   log: Log,
 ): Promise<void> {
-  const onReload = () => {
-    reload().then(
-      () => log.info("config read again; it applies from the next call on"),
-      (thrown: unknown) => {
-        log.error(`config not taken, the old one stays: ${messageOf(thrown)}`);
-        keyd.refused(messageOf(thrown));
-      },
-    );
-  };
+  const onReload = () => void reload();
   process.on("SIGHUP", onReload);
   const signal = await stopSignal;
   process.off("SIGHUP", onReload);
@@ -82,8 +77,4 @@ async function untilStopped(
   const answered = await keyd.stop();
   if (answered) log.info("ended");
   else log.warn("ended with calls unanswered: the time for draining was over");
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }
