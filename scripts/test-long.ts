@@ -3,35 +3,62 @@ import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 
 /**
- * What takes too long for every change: the refresher's model over a million random schedules, then the refresher
- * with each of its properties broken on purpose, which its tests must notice.
+ * What takes too long for every change: the refresher's model over a million random schedules, ten million calls of
+ * Cloud KMS over a way that damages requests and answers, and then the code under both with each of its properties
+ * broken on purpose, which the tests must notice.
  *
  *   npm run test:long
- *   npm run test:long -- --schedules 200000
+ *   npm run test:long -- --schedules 200000 --operations 0
+ *   npm run test:long -- --mutations
  *
- * A failure prints its seed; `SEED=… SCHEDULES=… node --test test/property/credentials` runs the same again.
+ * A failure prints its seed; `SEED=… SCHEDULES=… node --test test/property/credentials` and
+ * `SEED=… OPERATIONS=… node --test test/property/kms` run the same again.
  */
-const DEFAULT_SCHEDULES = 1_000_000;
-/** One process each: small enough to show progress, large enough that starting it does not count. */
-const SCHEDULES_PER_PROCESS = 25_000;
-const MODEL_TEST = "test/property/credentials/refreshing-model.test.ts";
-
-function main(): void {
-  const { values } = parseArgs({ options: { schedules: { type: "string" }, mutations: { type: "boolean" } } });
-  const total = Number(values.schedules ?? DEFAULT_SCHEDULES);
-  if (values.mutations !== true) runSchedules(total);
-  run("mutations of the refresher", ["scripts/mutate-refresher.ts"], {});
+interface Series {
+  /** What one run is about, in the plural. */
+  readonly what: string;
+  /** The variable that says how many. */
+  readonly variable: string;
+  /** One process each: small enough to show progress, large enough that starting it does not count. */
+  readonly perProcess: number;
+  readonly test: string;
 }
 
-function runSchedules(total: number): void {
+const SCHEDULES: Series = {
+  what: "schedules",
+  variable: "SCHEDULES",
+  perProcess: 25_000,
+  test: "test/property/credentials/refreshing-model.test.ts",
+};
+const OPERATIONS: Series = {
+  what: "operations",
+  variable: "OPERATIONS",
+  perProcess: 250_000,
+  test: "test/property/kms/integrity.test.ts",
+};
+
+function main(): void {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({ options: { schedules: text, operations: text, mutations: { type: "boolean" } } });
+  if (values.mutations !== true) {
+    runSeries(SCHEDULES, Number(values.schedules ?? 1_000_000));
+    runSeries(OPERATIONS, Number(values.operations ?? 10_000_000));
+  }
+  run("mutations of the refresher", ["scripts/mutate-refresher.ts"], {});
+  run("mutations of what verifies answers", ["scripts/mutate-verification.ts"], {});
+}
+
+function runSeries({ what, variable, perProcess, test }: Series, total: number): void {
   const startedMs = performance.now();
-  for (let done = 0; done < total; done += SCHEDULES_PER_PROCESS) {
+  for (let done = 0; done < total; done += perProcess) {
     const seed = randomInt(2 ** 31);
-    const count = Math.min(SCHEDULES_PER_PROCESS, total - done);
-    const variables = { SEED: String(seed), SCHEDULES: String(count) };
-    run(`schedules with seed ${seed}`, ["--test", "--test-reporter=dot", MODEL_TEST], variables);
+    const count = Math.min(perProcess, total - done);
+    run(`${what} with seed ${seed}`, ["--test", "--test-reporter=dot", test], {
+      SEED: String(seed),
+      [variable]: String(count),
+    });
     const seconds = Math.round((performance.now() - startedMs) / 1000);
-    process.stdout.write(`${done + count} of ${total} schedules hold, seed ${seed}, ${seconds} s\n`);
+    process.stdout.write(`${done + count} of ${total} ${what} hold, seed ${seed}, ${seconds} s\n`);
   }
 }
 

@@ -15,7 +15,7 @@ export interface HttpAnswer {
  * @throws the dispatcher's error, or the signal's reason
  */
 export function exchange(
-  dispatcher: Dispatcher,
+  dispatcher: Pick<Dispatcher, "dispatch">,
   request: Dispatcher.DispatchOptions,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {

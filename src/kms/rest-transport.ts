@@ -11,7 +11,7 @@ import { integrityError } from "./verify.ts";
 
 export interface RestTransportOptions {
   /** Keep-alive connections to the endpoint; closed with the transport. */
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: Pick<Dispatcher, "dispatch" | "destroy">;
   /** Base URL without a trailing slash, such as `https://cloudkms.googleapis.com`. */
   readonly endpoint: string;
   readonly quotaProject: string | undefined;

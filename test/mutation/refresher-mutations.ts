@@ -1,12 +1,4 @@
-/** One property of the refresher, broken on purpose. */
-export interface Mutation {
-  /** What no longer holds. */
-  readonly broken: string;
-  /** In `src/credentials`. */
-  readonly file: "refreshing.ts" | "token-lifetime.ts" | "refresh-backoff.ts";
-  /** Each text stands exactly once in the file and is replaced by the other. */
-  readonly edits: readonly (readonly [text: string, replacement: string])[];
-}
+import type { Mutation } from "../../scripts/mutations.ts";
 
 const CLAIM = `flight = refresh(lastGeneration);
     // In the background nobody waits for it; its failure is remembered all the same.
