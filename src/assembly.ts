@@ -7,6 +7,7 @@ import { type CallerUsage, createCallerUsage } from "./access/caller-usage.ts";
 import { createDecide } from "./access/decision.ts";
 import { createIdentify, type Identify } from "./access/identify.ts";
 import { type Authenticate, createAuthenticate } from "./access/jwt/authenticate.ts";
+import { createIssuerKeys, type IssuerKeys } from "./access/jwt/issuer-keys.ts";
 import type { KeyBackend } from "./backends/backend.ts";
 import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
@@ -50,6 +51,8 @@ export interface Surroundings {
   readonly userAgent: string;
   /** What callers have used of their limits; of the process, so that the next config goes on counting. */
   readonly callerUsage?: CallerUsage;
+  /** Where another assembly is to take over what is known of issuers; else it is this assembly's own. */
+  readonly issuerKeys?: IssuerKeys;
   /** Token sources of an embedding program; each takes the place of the configured one of its name. */
   readonly tokenSources?: ReadonlyMap<string, EmbeddedTokenSource>;
 }
@@ -84,6 +87,7 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     identify: createIdentify(resolveAccounts(config.callers)),
     authenticate: createAuthenticate(config.callers, {
       clock,
+      issuerKeys: surroundings.issuerKeys ?? createIssuerKeys(clock),
       createGet: (caFile) => createTokenRequests(caFile ?? config.google.caFile),
       warn,
     }),

@@ -1,3 +1,4 @@
+import { createIssuerKeys } from "../access/jwt/issuer-keys.ts";
 import { assemble } from "../assembly.ts";
 import { AuditOpenError } from "../audit/open-error.ts";
 import { openAuditTrail } from "../audit/trail.ts";
@@ -35,7 +36,10 @@ export interface Keyd {
 
 /** @throws CommandError where a listener cannot be opened or a file of the config cannot be read */
 export async function startKeyd(config: Config, listeners: readonly ListenerConfig[], log: Log): Promise<Keyd> {
-  const surroundings = processSurroundings((message) => log.warn(message));
+  const surroundings = {
+    ...processSurroundings((message) => log.warn(message)),
+    issuerKeys: createIssuerKeys(systemClock),
+  };
   await using opened = new AsyncDisposableStack();
   // Opened first and so closed last: what the calls come to is still to be written when they have ended.
   const trail = await asUsage(() => openAuditTrail(config, trailSurroundings(log)));

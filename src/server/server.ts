@@ -1,4 +1,4 @@
-import { Server as GrpcServer } from "@grpc/grpc-js";
+import { Server as GrpcServer, logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { PeerCredentialsError } from "../access/socket-calls.ts";
 import { createPeerReader, type ReadPeer } from "../access/unix-peer.ts";
 import type { LimitsConfig, ListenerConfig } from "../config/config.ts";
@@ -52,6 +52,8 @@ export async function startServer(
   clock: Clock,
   options: ServerOptions = {},
 ): Promise<KeyServer> {
+  // It prints headers that it cannot read, whole: a token with one wrong byte would be in the journal.
+  setLogVerbosity(logVerbosity.NONE);
   const hasSockets = listeners.some(({ kind }) => kind === "unix");
   let readPeer = options.identifyPeers === true && hasSockets ? findPeerReader() : undefined;
   const health = createHealth();

@@ -7,11 +7,15 @@ export interface SigningKey {
   readonly algorithm: string;
   readonly privateKey: CryptoKey;
   readonly jwk: JWK;
+  /** With the private half. */
+  readonly privateJwk: JWK;
 }
 
 export async function createSigningKey(keyId: string, algorithm = "ES256"): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair(algorithm);
-  return { algorithm, privateKey, jwk: { ...(await exportJWK(publicKey)), kid: keyId, alg: algorithm, use: "sig" } };
+  const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+  const names = { kid: keyId, alg: algorithm, use: "sig" };
+  const [jwk, privateJwk] = await Promise.all([exportJWK(publicKey), exportJWK(privateKey)]);
+  return { algorithm, privateKey, jwk: { ...jwk, ...names }, privateJwk: { ...privateJwk, ...names } };
 }
 
 /** Times in seconds since the epoch are put in where they are left out: issued at `nowMs`, good for five minutes. */

@@ -34,6 +34,10 @@ export function describeJoseError(
       return refuseToken("it names none of its issuer's keys", "have the issuer put a kid into the header", thrown);
     case "ERR_JWS_SIGNATURE_VERIFICATION_FAILED":
       return refuseToken("its signature is not its issuer's", "see whether it was changed on the way", thrown);
+    // These say something of the key that the issuer publishes, and nothing of the token.
+    case "ERR_JWKS_INVALID":
+    case "ERR_JWK_INVALID":
+    case "ERR_JOSE_NOT_SUPPORTED":
     case undefined:
       return undefined;
     default:

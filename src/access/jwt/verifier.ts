@@ -5,9 +5,9 @@ import { KeyServiceError } from "../../core/errors.ts";
 import type { Secret } from "../../core/secret.ts";
 import type { JwtProof } from "../caller.ts";
 import { showClaim } from "./claims.ts";
+import type { CreateGet, IssuerKeys } from "./issuer-keys.ts";
 import { findCallers, groupByIssuer, type JwtIssuer, refuseAlgorithm, SKEW_MS } from "./jwt-callers.ts";
-import { createKeySet, type HeldKeys, type KeySet } from "./key-set.ts";
-import { createDiscoveryLoader, createFileLoader, type GetDocument } from "./load-keys.ts";
+import type { HeldKeys } from "./key-set.ts";
 import { describeJoseError, REMEDY_MALFORMED, refuseToken } from "./refusals.ts";
 import { MAX_TOKEN_LENGTH, readUnverifiedJwt, type UnverifiedJwt } from "./unverified-jwt.ts";
 import { createVerifiedTokens, identifyToken } from "./verified-tokens.ts";
@@ -29,15 +29,11 @@ export type VerifyJwt = (token: Secret, signal: AbortSignal) => Promise<Verified
 
 export interface JwtVerifierOptions {
   readonly clock: Clock;
-  /** @param caFile PEM file with CAs that are trusted besides the system's */
-  readonly createGet: (caFile: string | undefined) => GetDocument;
+  readonly issuerKeys: IssuerKeys;
+  readonly createGet: CreateGet;
   /** For what an operator should know and no call fails of. */
   readonly warn: (message: string) => void;
 }
-
-/** The rhythm of an issuer's keys, after RFC 7517's usual caches, and of a file, which costs nothing to read. */
-const DISCOVERY_TIMES = { freshMs: 10 * 60_000, coolDownMs: 30_000, serveStale: true };
-const FILE_TIMES = { freshMs: 1_000, coolDownMs: 1_000, serveStale: false };
 
 /**
  * Verifies the JWTs of the configured callers. Nothing is loaded and no issuer is asked before the first token comes.
@@ -48,8 +44,8 @@ export function createJwtVerifier(
   callers: ReadonlyMap<string, JwtCallerConfig>,
   options: JwtVerifierOptions,
 ): VerifyJwt {
-  const { clock } = options;
-  const issuers = groupByIssuer(callers, (config) => createKeys(config, options));
+  const { clock, issuerKeys, createGet, warn } = options;
+  const issuers = groupByIssuer(callers, (config) => issuerKeys.keysOf(config, createGet, warn));
   const verified = createVerifiedTokens(clock);
 
   return async (token, signal) => {
@@ -67,14 +63,6 @@ export function createJwtVerifier(
     }
     return fitting;
   };
-}
-
-function createKeys({ issuer, keys }: JwtCallerConfig, { clock, createGet, warn }: JwtVerifierOptions): KeySet {
-  const name = `issuer ${issuer}`;
-  if (keys.kind === "file")
-    return createKeySet({ name, load: createFileLoader(keys.path), clock, warn, ...FILE_TIMES });
-  const load = createDiscoveryLoader(issuer, keys.tokenFile, createGet(keys.caFile));
-  return createKeySet({ name, load, clock, warn, ...DISCOVERY_TIMES });
 }
 
 interface Candidate {
@@ -165,8 +153,15 @@ function isUnknownKey(thrown: unknown): boolean {
   return thrown instanceof Error && "code" in thrown && thrown.code === "ERR_JWKS_NO_MATCHING_KEY";
 }
 
-function toRefusal(thrown: unknown, { audiences }: JwtIssuer, { keyId }: UnverifiedJwt, clock: Clock): unknown {
-  return describeJoseError(thrown, { audiences, nowMs: clock.nowMs() }, keyId) ?? thrown;
+function toRefusal(thrown: unknown, { issuer, audiences }: JwtIssuer, { keyId }: UnverifiedJwt, clock: Clock) {
+  return (
+    describeJoseError(thrown, { audiences, nowMs: clock.nowMs() }, keyId) ??
+    new KeyServiceError("issuer_unavailable", {
+      problem: `the key ${showClaim(keyId)} of issuer ${issuer} is not one that can be used`,
+      remedy: "see that the issuer publishes whole public keys, RSA of 2048 bits at least, and no private ones",
+      cause: thrown,
+    })
+  );
 }
 
 function refuseIssuer(issuer: string): KeyServiceError {

@@ -1,4 +1,4 @@
-import type { GetDocument } from "../../../../src/access/jwt/load-keys.ts";
+import { type CreateGet, createIssuerKeys, type IssuerKeys } from "../../../../src/access/jwt/issuer-keys.ts";
 import { createJwtVerifier, type VerifiedJwt } from "../../../../src/access/jwt/verifier.ts";
 import { JWT_ALGORITHMS, type JwtCallerConfig } from "../../../../src/config/jwt-caller.ts";
 import { KeyServiceError } from "../../../../src/core/errors.ts";
@@ -30,15 +30,29 @@ export interface VerifierSetUp {
   refusal(token: string): Promise<KeyServiceError>;
 }
 
+interface SetUpOptions {
+  readonly createGet?: CreateGet;
+  readonly clock?: FakeClock;
+  readonly issuerKeys?: IssuerKeys;
+}
+
+/** Stands still at the present, which is what real issuers' tokens are of. */
+export function createPresentClock(): FakeClock {
+  return createFakeClock({ startMs: Math.floor(Date.now() / 1000) * 1000 });
+}
+
 /** A verifier over real requests, on a clock that the test turns from the present on. */
 export function setUpVerifier(
   callers: Readonly<Record<string, JwtCallerConfig>>,
-  createGet: () => GetDocument = () => createTokenRequests(undefined),
+  {
+    createGet = () => createTokenRequests(undefined),
+    clock = createPresentClock(),
+    issuerKeys = createIssuerKeys(clock),
+  }: SetUpOptions = {},
 ): VerifierSetUp {
-  const clock = createFakeClock({ startMs: Math.floor(Date.now() / 1000) * 1000 });
   const warnings: string[] = [];
   const warn = (message: string) => warnings.push(message);
-  const verifier = createJwtVerifier(new Map(Object.entries(callers)), { clock, createGet, warn });
+  const verifier = createJwtVerifier(new Map(Object.entries(callers)), { clock, createGet, issuerKeys, warn });
   const verify = (token: string) => verifier(new Secret(token), new AbortController().signal);
   return { clock, warnings, verify, refusal: (token) => refusalOf(verify(token)) };
 }
