@@ -14,6 +14,7 @@ import type { GcpKmsKey } from "./backends/sops-key.ts";
 import type { Config, RuleConfig } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
 import { fileError } from "./config/issue.ts";
+import { describeReadError } from "./config/load.ts";
 import type { Clock } from "./core/clock.ts";
 import {
   createTokenSources,
@@ -110,6 +111,6 @@ function readTrustedCertificates(caFile: string | undefined): readonly string[] 
     // Naming CAs replaces the default ones, so those are named as well.
     return [...getCACertificates("default"), readFileSync(caFile, "utf8")];
   } catch (thrown) {
-    throw fileError(caFile, "google.caFile names it, but it cannot be read", thrown);
+    throw fileError(caFile, `google.caFile names it, but it cannot be read: ${describeReadError(thrown)}`, thrown);
   }
 }

@@ -1,3 +1,5 @@
+import { loadFfi } from "../core/ffi.ts";
+
 /** The kernel, or this Node.js, cannot say who is at the other end of a unix socket. */
 export class PeerCredentialsError extends Error {
   override readonly name = "PeerCredentialsError";
@@ -20,7 +22,7 @@ const GETPEEREID = { arguments: ["i32", "buffer", "buffer"], return: "i32" } as 
  * @throws PeerCredentialsError where this Node.js cannot call it, with the reason
  */
 export function loadSocketCalls(platform: string): SocketCalls {
-  const ffi = loadQuietly();
+  const ffi = loadFfi();
   if (ffi === undefined) {
     throw new PeerCredentialsError("this Node.js has no node:ffi; use 26.10 or newer, without --no-experimental-ffi");
   }
@@ -39,15 +41,4 @@ function describe(thrown: unknown): string {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   if (code === "ERR_ACCESS_DENIED") return "Node.js runs with --permission and without --allow-ffi";
   return `node:ffi does not find getsockopt${code === "" ? "" : ` (${code})`}`;
-}
-
-/** Node says of an experimental module on stderr that it is one: that would stand between the lines of a JSON log. */
-function loadQuietly(): typeof import("node:ffi") | undefined {
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
-  try {
-    return process.getBuiltinModule("node:ffi");
-  } finally {
-    process.emitWarning = emitWarning;
-  }
 }

@@ -1,7 +1,14 @@
 import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 
-const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR2"] as const satisfies readonly NodeJS.Signals[];
+const FORWARDED = [
+  "SIGTERM",
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+] as const satisfies readonly NodeJS.Signals[];
 /** A terminal sends these to the command as well: passed on, each would arrive twice. */
 const SENT_BY_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 const SIGNAL_EXIT_BASE = 128;

@@ -10,9 +10,11 @@ import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { exitCodeOf, type ForwardedSignals, forwardSignals } from "./forwarded-signals.ts";
 import { startKeyd } from "./keyd.ts";
 import { parseLogLevelOption } from "./options.ts";
+import { hardenProcess } from "./process-hardening.ts";
 
 /** @returns the command's exit code */
 export async function runExec(command: readonly string[], options: ExecOptions): Promise<number> {
+  hardenProcess();
   using signals = forwardSignals();
   const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
   const active = await loadActiveConfig(options.config, processEnvironment);

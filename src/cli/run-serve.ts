@@ -5,15 +5,25 @@ import { type ActiveConfig, loadActiveConfig } from "./active-config.ts";
 import { type Keyd, startKeyd } from "./keyd.ts";
 import { chooseListeners } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
+import { hardenProcess } from "./process-hardening.ts";
 import { createReload } from "./reload.ts";
+import { closeSandbox, enterSandbox, isSandboxed } from "./sandbox.ts";
+import { grantsFor } from "./sandbox-grants.ts";
 import type { ServeOptions } from "./serve.ts";
 import { nextStopSignal } from "./stop-signal.ts";
 
 /** Serves until SIGTERM or SIGINT. */
 export async function runServe(options: ServeOptions): Promise<void> {
   const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
+  const gaps = hardenProcess();
   const active = await loadActiveConfig(options.config, processEnvironment);
+  if (options.sandbox === true && !isSandboxed()) {
+    enterSandbox(
+      grantsFor(active.config, chooseListeners(options, active.config, processEnvironment), processEnvironment),
+    );
+  }
   announceConfig(active, log);
+  for (const gap of gaps) log.warn(gap);
   // First: a signal while it starts, or as soon as it says that it is ready, must not leave anything behind.
   const stopSignal = nextStopSignal();
   const emulated = options.emulator === true ? await startEmulated(log) : undefined;
@@ -25,6 +35,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
     const apply = (next: ActiveConfig) => keyd.apply(adapt(next.config), listenersOf(next.config));
     const reload = createReload({ read: active.reload, apply, refused: keyd.refused }, log);
     const stopped = untilStopped(keyd, stopSignal, reload, log);
+    closeSandbox();
     announceListeners(keyd, options, log);
     await stopped;
   } finally {

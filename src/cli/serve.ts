@@ -7,6 +7,7 @@ export interface ServeOptions {
   readonly emulator?: boolean;
   readonly logLevel: string;
   readonly json?: boolean;
+  readonly sandbox?: boolean;
 }
 
 export function addServeCommand(program: Command): void {
@@ -21,6 +22,7 @@ export function addServeCommand(program: Command): void {
     .option("--address <address>", "with --network: host:port, or the path of the socket")
     .option("--emulator", "ask a Cloud KMS emulator in this process instead of Google; never for real secrets")
     .option("--log-level <level>", "error, warn, info or debug", "info")
+    .option("--sandbox", "hold the process to the files of its config by Node's permission model (docs/hardening.md)")
     .option("--json", "say in one JSON line on stdout where it listens, once it does")
     .addHelpText(
       "after",

@@ -40,6 +40,7 @@ const READ_ERRORS: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of its path is not a directory",
   EACCES: "permission denied; make it readable for the user that runs sops-keyd",
   EPERM: "permission denied; make it readable for the user that runs sops-keyd",
+  ERR_ACCESS_DENIED: "the sandbox of this process was made without it; restart sops-keyd",
   ELOOP: "its symbolic links go in a circle",
   ENAMETOOLONG: "its path is too long",
 };

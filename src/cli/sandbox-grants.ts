@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { dirname, isAbsolute } from "node:path";
+import type { Config, ListenerConfig, TokenSourceConfig } from "../config/config.ts";
+import type { Environment } from "../config/environment.ts";
+
+/** What a sandboxed process may do, besides the network. */
+export interface SandboxGrants {
+  /** Files, and directories with all that is in them. */
+  readonly read: readonly string[];
+  /** Directories with all that is in them. */
+  readonly write: readonly string[];
+  /** Whether the config has commands to run. What they do is not held by the sandbox. */
+  readonly childProcesses: boolean;
+}
+
+/** Group names of sockets, accounts of callers. */
+const SYSTEM_FILES = ["/etc/group", "/etc/passwd"];
+/** Credential files name files that name files; nothing that Google's tools write goes deeper. */
+const MAX_DEPTH = 2;
+const MAX_CREDENTIAL_BYTES = 1_048_576;
+
+/**
+ * What a config needs: every absolute path in it, what its credential files name in turn, and the directories in which
+ * sockets and state are made. Files are read for their paths alone; one that is not there adds nothing.
+ */
+export function grantsFor(
+  config: Config,
+  listeners: readonly ListenerConfig[],
+  environment: Environment,
+): SandboxGrants {
+  const sources = [...config.tokenSources.values()];
+  const named = [...pathsIn(config), ...ambientPaths(sources, environment)];
+  const credentials = named.filter((path) => path.endsWith(".json")).flatMap((path) => pathsNamedBy(path, MAX_DEPTH));
+  const modules = sources.flatMap((source) => (source.type === "module" ? [dirname(source.path)] : []));
+  const write = [
+    ...listeners.flatMap((listener) => (listener.kind === "unix" ? [dirname(listener.path)] : [])),
+    ...(config.stateDirectory === undefined ? [] : [config.stateDirectory]),
+  ];
+  return {
+    read: distinct([...named, ...credentials, ...modules, ...write, ...SYSTEM_FILES]),
+    write: distinct(write),
+    childProcesses: sources.some(runsCommands),
+  };
+}
+
+function runsCommands(source: TokenSourceConfig): boolean {
+  return source.type === "exec" || (source.type === "external_account" && source.allowExecutable);
+}
+
+/** Where `default` looks, and where Google's tools keep what credential files refer to without naming it. */
+function ambientPaths(sources: readonly TokenSourceConfig[], environment: Environment): readonly string[] {
+  if (!sources.some(({ type }) => type === "default" || type === "external_account")) return [];
+  const home = environment.get("HOME");
+  return [
+    environment.get("GOOGLE_CREDENTIALS"),
+    environment.get("GOOGLE_APPLICATION_CREDENTIALS"),
+    environment.get("GOOGLE_API_CERTIFICATE_CONFIG"),
+    environment.get("CLOUDSDK_CONFIG") ?? (home === undefined ? undefined : `${home}/.config/gcloud`),
+  ].flatMap((path) => (path !== undefined && isAbsolute(path) ? [path] : []));
+}
+
+function pathsNamedBy(file: string, depth: number): readonly string[] {
+  const paths = pathsIn(readJson(file));
+  if (depth === 1) return paths;
+  return [...paths, ...paths.filter((path) => path.endsWith(".json")).flatMap((path) => pathsNamedBy(path, depth - 1))];
+}
+
+function readJson(file: string): unknown {
+  try {
+    const text = readFileSync(file, "utf8");
+    return text.length > MAX_CREDENTIAL_BYTES ? undefined : JSON.parse(text);
+  } catch {
+    // Whoever needs it will say what is wrong with it.
+    return undefined;
+  }
+}
+
+/** Every text in it that is an absolute path, wherever it stands: so a new key of the config cannot be forgotten here. */
+function pathsIn(value: unknown): readonly string[] {
+  if (typeof value === "string") return isAbsolute(value) ? [value] : [];
+  if (typeof value !== "object" || value === null) return [];
+  const children: Iterable<unknown> = value instanceof Map ? value.values() : Object.values(value);
+  return [...children].flatMap(pathsIn);
+}
+
+function distinct(paths: readonly string[]): readonly string[] {
+  return [...new Set(paths)].toSorted();
+}
