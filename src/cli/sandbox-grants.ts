@@ -35,12 +35,18 @@ export function grantsFor(
   const write = [
     ...listeners.flatMap((listener) => (listener.kind === "unix" ? [dirname(listener.path)] : [])),
     ...(config.stateDirectory === undefined ? [] : [config.stateDirectory]),
+    ...(config.audit === undefined ? [] : [config.audit.signingKey, config.audit.file].flatMap(directoryOf)),
   ];
   return {
-    read: distinct([...named, ...credentials, ...modules, ...write, ...SYSTEM_FILES]),
+    // Nothing that lies below one of these directories beside it: of the two, Node would forget the directory itself.
+    read: distinct([...[...named, ...credentials, ...modules, ...SYSTEM_FILES].filter(outsideOf(write)), ...write]),
     write: distinct(write),
     childProcesses: sources.some(runsCommands),
   };
+}
+
+function directoryOf(file: string | undefined): readonly string[] {
+  return file === undefined ? [] : [dirname(file)];
 }
 
 function runsCommands(source: TokenSourceConfig): boolean {
@@ -81,6 +87,10 @@ function pathsIn(value: unknown): readonly string[] {
   if (typeof value !== "object" || value === null) return [];
   const children: Iterable<unknown> = value instanceof Map ? value.values() : Object.values(value);
   return [...children].flatMap(pathsIn);
+}
+
+function outsideOf(directories: readonly string[]): (path: string) => boolean {
+  return (path) => !directories.some((directory) => path.startsWith(`${directory}/`));
 }
 
 function distinct(paths: readonly string[]): readonly string[] {

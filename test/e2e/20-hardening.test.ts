@@ -74,15 +74,17 @@ async function assertRoundTrip(bench: Bench, keyd: Keyd): Promise<void> {
 }
 
 testWithSops("in the sandbox it serves, reads its config and credential again, and leaves no socket", async (bench) => {
-  const keyd = await bench.serve(undefined, ["--sandbox"]);
+  mkdirSync(bench.path("run"));
+  const listeners = [{ address: `unix://${bench.path("run/keyd.sock")}` }];
+  const keyd = await bench.serve(bench.writeConfig({ listeners }), ["--sandbox"]);
   await assertRoundTrip(bench, keyd);
-  const changed = bench.writeConfig({ limits: { drain: "9s" } });
+  const changed = bench.writeConfig({ listeners, limits: { drain: "9s" } });
   await reload(keyd);
   assert.equal(changed, bench.path("config.yaml"));
   await assertRoundTrip(bench, keyd);
   keyd.child.signal("SIGTERM");
   assert.equal((await keyd.child.ended()).code, 0);
-  assert.throws(() => statSync(bench.path("keyd.sock")), { code: "ENOENT" });
+  assert.throws(() => statSync(bench.path("run/keyd.sock")), { code: "ENOENT" });
 });
 
 testWithSops("in the sandbox a new config that names another file is refused, and the old one stays", async (bench) => {

@@ -27,7 +27,6 @@ tokenSources: { a: { type: access_token, file: /run/token } }`);
       "/etc/passwd",
       "/etc/sops-keyd/config.yaml",
       "/run/keyd",
-      "/run/keyd/a.sock",
       "/run/token",
       "/var/lib/keyd",
     ],
