@@ -37,7 +37,7 @@ function findHeaderFault({ alg, kid, typ, crit }: Header): string | undefined {
   if (typeof alg !== "string") return "its header names no algorithm";
   // RFC 7515 4.1.11: what is critical must be understood, and there is none that we do.
   if (crit !== undefined) return "its header has critical extensions, of which none is known here";
-  if (kid !== undefined && typeof kid !== "string") return "the key id in its header is not text";
+  if (kid !== undefined && typeof kid !== "string") return "its header has a key id that is not text";
   const isKnownType = TYPES.has(typeof typ === "string" ? typ.toLowerCase() : typ);
   return isKnownType ? undefined : "its header says that it is something else than a JWT";
 }
