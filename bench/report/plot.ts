@@ -47,6 +47,7 @@ export function renderPlot(cells: readonly CellSummary[], peers: Peers): string 
   const panels = PANELS.map((panel, index) => renderPanel(panel, shown, peers, TOP + index * panelHeight));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="13">`,
+    `<title>CPU a call, throughput and memory of each peer</title>`,
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
     text(16, 28, `${inFlight} calls in flight, TLS upstream, medians`, 'font-size="16" font-weight="bold"'),
     ...panels,
