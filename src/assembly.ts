@@ -24,13 +24,12 @@ import {
 } from "./credentials/create.ts";
 import { createTokenRequests } from "./credentials/token-request.ts";
 import { createKmsClient } from "./kms/client.ts";
+import { createTransport } from "./kms/create-transport.ts";
 import { cacheDataKeys } from "./kms/data-key-cache.ts";
-import { createEndpointPool } from "./kms/endpoint-pool.ts";
 import { describeKmsEvent, type KmsEvent } from "./kms/events.ts";
 import { joinIdenticalCalls } from "./kms/joining.ts";
 import type { KmsClient } from "./kms/kms-client.ts";
 import { createQuotaLimiters } from "./kms/quota-limiters.ts";
-import { createRestTransport } from "./kms/rest-transport.ts";
 
 /** What a config is made into. It holds connections and tokens until it is closed. */
 export interface Assembly {
@@ -74,9 +73,7 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
   const limiters = createQuotaLimiters(clock, report);
   const random = Math.random;
   const routes = config.rules.map((rule): Route => {
-    // A pool for each rule, so that one rule's slow endpoint takes no connection from another's.
-    const dispatcher = createEndpointPool(new URL(rule.kms.endpoint).origin, ca);
-    const transport = createRestTransport({ ...rule.kms, dispatcher, userAgent: surroundings.userAgent, clock });
+    const transport = createTransport(rule.kms, { ca, userAgent: surroundings.userAgent, clock });
     const client = joinIdenticalCalls(
       createKmsClient({ ...rule.kms, rule: rule.name, transport, limiters, clock, random, report }),
     );

@@ -3,6 +3,7 @@ import { locationOfPattern, parsePattern } from "../routing/pattern.ts";
 import { findUnreachable } from "../routing/router.ts";
 import { findOpenListener } from "./check-listeners.ts";
 import { unknownSource } from "./check-sources.ts";
+import { checkTransport } from "./check-transport.ts";
 import { DEFAULT_DEADLINE_MS, MAX_PROMPT_CACHE_TTL_MS } from "./defaults.ts";
 import type { PartialShape, RuleShape } from "./document.ts";
 import { parseEndpoint, regionOfEndpoint } from "./endpoint.ts";
@@ -17,6 +18,7 @@ export function* checkRules(config: PartialShape): Generator<Judgement> {
     yield* checkTokenSourceNames(rule, path, config);
     yield* checkKms(rule, path);
     yield* checkCache(rule, path);
+    yield* checkTransport(rule, path, config.google);
     if (openListener !== undefined && rule.allow === undefined) {
       yield error(
         [...path, "allow"],

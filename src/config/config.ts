@@ -187,11 +187,15 @@ export interface DataKeyCacheConfig {
   readonly maxEntries: number;
 }
 
+/** Cloud KMS' APIs. */
+export type KmsTransportName = "rest" | "grpc";
+
 export interface RuleKmsConfig {
   /** Base URL without a trailing slash. */
   readonly endpoint: string;
   /** Sent as `x-goog-user-project`. */
   readonly quotaProject: string | undefined;
+  readonly transport: KmsTransportName;
   /** Total time for a call under this rule, retries included. */
   readonly deadlineMs: number;
   readonly attemptTimeoutMs: number;

@@ -43,6 +43,7 @@ export function createDefaultConfig(environment: Environment): Config {
         kms: {
           endpoint: endpoints.kms,
           quotaProject: undefined,
+          transport: "rest",
           deadlineMs: DEFAULT_DEADLINE_MS,
           attemptTimeoutMs: DEFAULT_ATTEMPT_TIMEOUT_MS,
         },

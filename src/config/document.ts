@@ -1,6 +1,6 @@
 import type { AuditShape } from "./audit.ts";
 import type { CallerShape } from "./callers.ts";
-import type { Operation } from "./config.ts";
+import type { KmsTransportName, Operation } from "./config.ts";
 
 /**
  * The config as it stands in the file, after the schema accepted its shape: durations in milliseconds and defaults
@@ -125,7 +125,7 @@ export interface RuleKmsShape {
   readonly endpoint?: string | undefined;
   readonly universeDomain?: string | undefined;
   readonly quotaProject?: string | undefined;
-  readonly transport?: "rest" | undefined;
+  readonly transport?: KmsTransportName | undefined;
   /** Milliseconds. */
   readonly deadline?: number | undefined;
   /** Milliseconds. */

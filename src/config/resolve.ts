@@ -139,6 +139,7 @@ function resolveKms({ kms }: RuleShape, google: GoogleConfig): RuleKmsConfig {
   return {
     endpoint: toBaseUrl(kms.endpoint) ?? ofUniverse,
     quotaProject: kms.quotaProject,
+    transport: kms.transport ?? "rest",
     deadlineMs,
     attemptTimeoutMs: kms.attemptTimeout ?? Math.min(DEFAULT_ATTEMPT_TIMEOUT_MS, deadlineMs),
   };

@@ -2,7 +2,7 @@ import type { core } from "zod";
 import type { Finding, KeyPath } from "./issue.ts";
 import { isShowable } from "./issue.ts";
 import { didYouMean } from "./spelling.ts";
-import { findUnbuiltKey, findUnbuiltValue } from "./unbuilt.ts";
+import { findUnbuiltKey } from "./unbuilt.ts";
 import type { PlainValue } from "./yaml-reader.ts";
 
 type Issue = core.$ZodIssue;
@@ -70,8 +70,6 @@ function describeValue(
 ): Finding {
   const value = valueAt(document, path);
   if (value === undefined) return { path, at: "value", message: `is missing, ${message}` };
-  const unbuilt = findUnbuiltValue(path, value);
-  if (unbuilt !== undefined) return { path, at: "value", message: unbuilt };
   const words = options.filter((option) => typeof option === "string");
   const hint = typeof value === "string" && words.length > 0 ? didYouMean(value, words) : "";
   return { path, at: "value", message: `${message}${hint}` };

@@ -65,7 +65,7 @@ const ruleKms = section({
   universeDomain: domainField().optional().meta({ description: "Universe of these keys; `endpoint` goes before it." }),
   quotaProject: projectField().optional().meta({ description: "Project that quota and billing count for." }),
   transport: z
-    .literal("rest", { error: "expected rest" })
+    .literal(["rest", "grpc"], { error: "expected rest or grpc" })
     .optional()
     .meta({ description: "How Cloud KMS is spoken to.", shownDefault: "rest" }),
   deadline: durationField(100, 600_000)

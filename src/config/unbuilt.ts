@@ -10,21 +10,11 @@ const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
   "listeners[]": ["tls"],
 };
 
-const UNBUILT_VALUES: Readonly<Record<string, readonly string[]>> = {
-  "rules[].kms.transport": ["grpc"],
-};
-
 const RECORDS = new Set(["callers", "tokenSources"]);
 
 /** Why a key is refused, if it is one that a later version has. */
 export function findUnbuiltKey(parent: KeyPath, key: string): string | undefined {
   return UNBUILT_KEYS[toShape(parent)]?.includes(key) === true ? describe(key) : undefined;
-}
-
-/** Why a value is refused, if it is one that a later version has. */
-export function findUnbuiltValue(path: KeyPath, value: unknown): string | undefined {
-  if (typeof value !== "string" || UNBUILT_VALUES[toShape(path)]?.includes(value) !== true) return undefined;
-  return describe(`${path.at(-1)}: ${value}`);
 }
 
 function describe(what: string): string {

@@ -15,6 +15,8 @@ export interface HttpResponse {
   addTrailers(trailers: Readonly<Record<string, string>>): void;
   write(chunk: Uint8Array, callback: () => void): boolean;
   end(chunk?: Uint8Array): unknown;
+  /** Sent whole, or not: the client is gone, or has given the request up. */
+  once(event: "close", listener: () => void): unknown;
 }
 
 export type RequestListener = (request: HttpRequest, response: HttpResponse) => void;

@@ -32,7 +32,8 @@ function readBytes(text: unknown, field: string): Buffer | undefined {
   return bytes;
 }
 
-function readChecksum(value: unknown): number | undefined {
+/** @returns undefined where it is none */
+export function readChecksum(value: unknown): number | undefined {
   const text = String(value);
   return CHECKSUM.test(text) ? Number(text) : undefined;
 }

@@ -12,6 +12,7 @@ export function fakeRule(changes: Partial<RuleConfig> = {}): RuleConfig {
     kms: {
       endpoint: "https://cloudkms.googleapis.com",
       quotaProject: undefined,
+      transport: "rest",
       deadlineMs: 10_000,
       attemptTimeoutMs: 3_000,
     },

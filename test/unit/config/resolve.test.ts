@@ -31,6 +31,7 @@ test("a config that says little gets the documented defaults", () => {
       kms: {
         endpoint: "https://cloudkms.googleapis.com",
         quotaProject: undefined,
+        transport: "rest",
         deadlineMs: 10_000,
         attemptTimeoutMs: 3000,
       },

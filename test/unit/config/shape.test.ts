@@ -123,7 +123,6 @@ for (const [what, text, expected] of single) {
 const unbuilt: readonly (readonly [what: string, text: string, place: string])[] = [
   ["admin", withRule("admin: {}"), "8:1: admin"],
   ["tls", withRule('listeners: [{ address: "tcp://[::1]:1", tls: {} }]'), "8:41: listeners[0].tls"],
-  ["transport: grpc", withRule("    kms: { transport: grpc }"), "8:23: rules[0].kms.transport"],
 ];
 
 for (const [what, text, place] of unbuilt) {

@@ -1,0 +1,133 @@
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import { KeyManagementServiceClient } from "@google-cloud/kms";
+import {
+  type ChannelCredentials,
+  type ClientUnaryCall,
+  credentials,
+  type Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
+
+/** google.protobuf.Int64Value; int64 is text in JavaScript. */
+export interface Int64Value {
+  readonly value: string | number;
+}
+
+export interface EncryptRequest {
+  readonly name: string;
+  readonly plaintext: Uint8Array;
+  readonly plaintextCrc32c: Int64Value;
+}
+
+export interface DecryptRequest {
+  readonly name: string;
+  readonly ciphertext: Uint8Array;
+  readonly ciphertextCrc32c: Int64Value;
+}
+
+/** EncryptResponse or DecryptResponse, as far as it is read here. Left out on the wire is empty, or null, here. */
+export interface KmsResponse {
+  readonly name?: string;
+  readonly ciphertext?: Buffer;
+  readonly ciphertextCrc32c?: Int64Value | null;
+  readonly verifiedPlaintextCrc32c?: boolean;
+  readonly plaintext?: Buffer;
+  readonly plaintextCrc32c?: Int64Value | null;
+}
+
+export type UnaryMethod<Request> = (
+  request: Request,
+  metadata: Metadata,
+  callback: (error: ServiceError | null, response?: KmsResponse) => void,
+) => ClientUnaryCall;
+
+/** The gRPC stub inside Google's client. */
+export interface KmsStub {
+  readonly encrypt: UnaryMethod<EncryptRequest>;
+  readonly decrypt: UnaryMethod<DecryptRequest>;
+  readonly getKeyRing: UnaryMethod<{ readonly name: string }>;
+  close(): void;
+}
+
+export interface KmsStubOptions {
+  /** `https://cloudkms.googleapis.com`; plain http is spoken in clear text. */
+  readonly endpoint: string;
+  readonly ca: readonly string[] | undefined;
+  readonly userAgent: string;
+}
+
+/** A KMS answer is at most 64 KiB of ciphertext, plus names. */
+const MAX_ANSWER_BYTES = 128 * 1024;
+
+const CHANNEL_OPTIONS = {
+  // A channel of the rule's own: grpc-js would share connections between channels to one address.
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.max_receive_message_length": MAX_ANSWER_BYTES,
+  // Whether and when to ask again is decided above the transport, and by no DNS record.
+  "grpc.enable_retries": 0,
+  "grpc.service_config_disable_resolution": 1,
+  // Not after up to two minutes, as by default: the circuit breaker above is what spares an endpoint that is down.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1_000,
+  // A connection that died in silence, as after a suspend, would swallow call after call. Half a minute is what
+  // Google's own clients ping at.
+  "grpc.keepalive_time_ms": 30_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.enable_http_proxy": 0,
+} as const;
+
+/**
+ * Google's client, initialised: no request is sent and no credential looked for.
+ *
+ * Of the client only the stub is used. Its methods write what they encrypt to standard error where
+ * GOOGLE_SDK_NODE_LOGGING is set, read all of the API's descriptors anew for each error, and can't cancel a call.
+ */
+export async function openKmsStub({ endpoint, ca, userAgent }: KmsStubOptions): Promise<KmsStub> {
+  const { protocol, hostname, port, host } = new URL(endpoint);
+  const isTls = protocol === "https:";
+  const options = {
+    ...CHANNEL_OPTIONS,
+    "grpc.primary_user_agent": userAgent,
+    "grpc.default_authority": host,
+    ...(isAddress(hostname) && { "grpc.ssl_target_name_override": NAME_FOR_ADDRESSES }),
+    servicePath: hostname,
+    port: port === "" ? (isTls ? 443 : 80) : Number(port),
+    sslCreds: isTls ? tlsCredentials(hostname, ca) : credentials.createInsecure(),
+    auth: NO_SEARCH,
+    // With these GOOGLE_API_USE_CLIENT_CERTIFICATE does not make it run the command that a file in the home directory
+    // names. They are not looked at where there are channel credentials.
+    cert: "none",
+    key: "none",
+  };
+  const client = new KeyManagementServiceClient(options as unknown as ClientOptions);
+  return (await client.initialize()) as unknown as KmsStub;
+}
+
+type ClientOptions = NonNullable<ConstructorParameters<typeof KeyManagementServiceClient>[0]>;
+
+/** In place of google-auth-library's search for a credential. */
+const NO_SEARCH = {
+  getUniverseDomain: () => Promise.resolve("googleapis.com"),
+  getClient: () => Promise.reject(new Error("tokens come with each call")),
+};
+
+/** grpc-js names every host in its TLS handshake, where no address may stand. */
+const NAME_FOR_ADDRESSES = "address.invalid";
+
+function tlsCredentials(hostname: string, ca: readonly string[] | undefined): ChannelCredentials {
+  const roots = ca === undefined ? null : Buffer.from(ca.join("\n"));
+  if (!isAddress(hostname)) return credentials.createSsl(roots);
+  const checkAddress = (_: string, certificate: PeerCertificate) =>
+    checkServerIdentity(withoutBrackets(hostname), certificate);
+  return credentials.createSsl(roots, null, null, { checkServerIdentity: checkAddress });
+}
+
+function isAddress(hostname: string): boolean {
+  return isIP(withoutBrackets(hostname)) !== 0;
+}
+
+function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
