@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
-import { KeyManagementServiceClient } from "@google-cloud/kms";
+import type { KeyManagementServiceClient } from "@google-cloud/kms";
 import {
   type ChannelCredentials,
   type ClientUnaryCall,
@@ -101,7 +101,8 @@ export async function openKmsStub({ endpoint, ca, userAgent }: KmsStubOptions): 
     cert: "none",
     key: "none",
   };
-  const client = new KeyManagementServiceClient(options as unknown as ClientOptions);
+  const google = await import("@google-cloud/kms");
+  const client = new google.KeyManagementServiceClient(options as unknown as ClientOptions);
   return (await client.initialize()) as unknown as KmsStub;
 }
 

@@ -93,13 +93,7 @@ describe("the source", () => {
   });
 
   test("needs nothing but its own files and commander to show its version", () => {
-    const report = `import { registerHooks } from "node:module";
-      registerHooks({ load(url, context, next) { process._rawDebug(url); return next(url, context); } });`;
-    const args = ["--import", `data:text/javascript,${encodeURIComponent(report)}`, "main.ts", "--version"];
-    const { stderr, status } = spawnSync(process.execPath, args, { cwd: SOURCE, encoding: "utf8" });
-    const packages = stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)/g);
-    assert.equal(status, 0);
-    assert.deepEqual([...new Set([...packages].map(([, name]) => name))], ["commander"]);
+    assert.deepEqual(loadedPackages(["main.ts", "--version"]), new Set(["commander"]));
   });
 
   test("loads the heavy libraries only where they are used", () => {
@@ -110,6 +104,22 @@ describe("the source", () => {
       [],
     );
   });
+
+  for (const [transport, isLoaded] of [
+    ["rest", false],
+    ["grpc", true],
+  ] as const) {
+    test(`${isLoaded ? "loads" : "does not load"} Google's client where a rule says transport: ${transport}`, () => {
+      const program = `import { createTransport } from "./kms/create-transport.ts";
+        import { systemClock } from "./core/clock.ts";
+        const kms = { endpoint: "http://127.0.0.1:1", transport: "${transport}", deadlineMs: 1000, attemptTimeoutMs: 1000 };
+        const transport = createTransport(kms, { userAgent: "test", clock: systemClock });
+        await transport.probe(AbortSignal.timeout(20_000)).catch(() => {});
+        await transport.close();`;
+      const packages = loadedPackages(["--input-type=module-typescript", "--eval", program]);
+      assert.equal(packages.has("@google-cloud/kms"), isLoaded);
+    });
+  }
 
   test("says with every error what can be done about it", () => {
     /** Where the remedy comes from elsewhere: a later layer, a user's own module, or a warning's text. */
@@ -124,6 +134,17 @@ describe("the source", () => {
     assert.deepEqual(silent, []);
   });
 });
+
+/** The packages that a program loads. */
+function loadedPackages(argv: readonly string[]): ReadonlySet<string> {
+  const report = `import { registerHooks } from "node:module";
+    registerHooks({ load(url, context, next) { process._rawDebug(url); return next(url, context); } });`;
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(report)}`, ...argv];
+  const { stderr, status } = spawnSync(process.execPath, args, { cwd: SOURCE, encoding: "utf8", maxBuffer: 64 << 20 });
+  assert.equal(status, 0, stderr);
+  const packages = stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)/g);
+  return new Set([...packages].flatMap(([, name]) => name ?? []));
+}
 
 /** The arguments of a call, of which `text` begins with the first. */
 function upToItsEnd(text: string): string {

@@ -55,6 +55,16 @@ const errors: readonly (readonly [what: string, text: string, expected: string])
     "rules[0].cache.ttl: more than 1m: for so long a permission taken away in Cloud KMS still serves here; write acceptLateRevocation: true beside it, or less",
   ],
   [
+    "an endpoint with a path for gRPC",
+    withRule("    kms: { transport: grpc, endpoint: https://kms.example.com/base }"),
+    "rules[0].kms.endpoint: has a path, and transport grpc has no use for one; take it out",
+  ],
+  [
+    "gRPC to all rules' endpoint, which has a path",
+    withRule("    kms: { transport: grpc }\ngoogle: { endpoints: { kms: https://kms.example.com/base } }"),
+    "rules[0].kms.transport: grpc has no use for the path in google.endpoints.kms; set endpoint",
+  ],
+  [
     "an entry of allow that says nothing",
     withRule("    allow: [{}]"),
     "rules[0].allow[0]: expected callers, operations or match; an empty entry would allow everything",
