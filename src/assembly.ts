@@ -8,6 +8,8 @@ import { createDecide } from "./access/decision.ts";
 import { createIdentify, type Identify } from "./access/identify.ts";
 import { type Authenticate, createAuthenticate } from "./access/jwt/authenticate.ts";
 import { createIssuerKeys, type IssuerKeys } from "./access/jwt/issuer-keys.ts";
+import { createApprover } from "./approval/approver.ts";
+import type { Terminal } from "./approval/terminal.ts";
 import type { KeyBackend } from "./backends/backend.ts";
 import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
@@ -49,6 +51,8 @@ export interface Surroundings {
   readonly warn: (message: string) => void;
   /** Sent to Google, so that its audit logs can be matched with ours. */
   readonly userAgent: string;
+  /** Where rules may have somebody asked; undefined: they cannot. */
+  readonly terminal?: Terminal;
   /** What callers have used of their limits; of the process, so that the next config goes on counting. */
   readonly callerUsage?: CallerUsage;
   /** Where another assembly is to take over what is known of issuers; else it is this assembly's own. */
@@ -80,7 +84,8 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client: withCache(client, rule, clock) };
   });
   const limits = createCallerLimits(config.callerLimits, surroundings.callerUsage ?? createCallerUsage(clock));
-  const admit = createAdmit(createDecide({ rules: routes, deny: config.deny }), limits);
+  const approve = createApprover({ environment, clock, terminal: surroundings.terminal });
+  const admit = createAdmit(createDecide({ rules: routes, deny: config.deny }), limits, approve);
   return {
     identify: createIdentify(resolveAccounts(config.callers)),
     authenticate: createAuthenticate(config.callers, {

@@ -1,4 +1,5 @@
 import { toKeyServiceError } from "../core/errors.ts";
+import { type Approve, type ApprovedBy, type ApprovedRule, approvalFor } from "./approval.ts";
 import type { CallerLimits, LimitedRule } from "./caller-limits.ts";
 import type { AccessRequest, Decide } from "./decision.ts";
 
@@ -6,30 +7,38 @@ import type { AccessRequest, Decide } from "./decision.ts";
 export interface Admission<R> extends Disposable {
   /** What the request leads to. */
   readonly rule: R;
+  /** Who approved it, where the rule asks for that. */
+  readonly approvedBy?: ApprovedBy;
 }
 
 /**
- * Lets a request in, or refuses it: by the policy, then by the limits of its caller. Nothing is asked of anybody
- * before that.
+ * Lets a request in, or refuses it: by the policy, then by the limits of its caller, then by whoever has to approve it.
+ * No token is asked for and nothing of Cloud KMS before that.
  *
- * @throws KeyServiceError `rule_not_found`, `caller_not_allowed`, `caller_limit_exceeded`
+ * @throws KeyServiceError `rule_not_found`, `caller_not_allowed`, `caller_limit_exceeded`, `approval_refused`,
+ * `overloaded`, or the signal's reason
  */
 export type Admit<R> = (request: AccessRequest, signal: AbortSignal) => Promise<Admission<R>>;
 
-export function createAdmit<R extends LimitedRule>(decide: Decide<R>, limits: CallerLimits): Admit<R> {
-  return async (request) => {
+export function createAdmit<R extends LimitedRule & ApprovedRule>(
+  decide: Decide<R>,
+  limits: CallerLimits,
+  approve: Approve,
+): Admit<R> {
+  return async (request, signal) => {
     const decision = decide(request);
     if (!decision.allowed) throw decision.error;
     const { rule } = decision;
-    const place = takePlace(limits, request, rule);
-    return { rule, [Symbol.dispose]: () => place[Symbol.dispose]() };
+    using taken = new DisposableStack();
+    try {
+      taken.use(limits.enter(request.caller, rule));
+      const ask = approvalFor(rule, request.operation);
+      const approvedBy = ask === undefined ? undefined : await approve(request, rule.name, ask, signal);
+      const held = taken.move();
+      const giveBack = { [Symbol.dispose]: () => held.dispose() };
+      return approvedBy === undefined ? { rule, ...giveBack } : { rule, approvedBy, ...giveBack };
+    } catch (thrown) {
+      throw toKeyServiceError(thrown).within({ key: request.key, rule: rule.name });
+    }
   };
-}
-
-function takePlace(limits: CallerLimits, { caller, key }: AccessRequest, rule: LimitedRule): Disposable {
-  try {
-    return limits.enter(caller, rule);
-  } catch (thrown) {
-    throw toKeyServiceError(thrown).within({ key, rule: rule.name });
-  }
 }

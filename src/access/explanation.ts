@@ -1,7 +1,8 @@
-import type { Config, Operation, RuleConfig, TokenSourceConfig } from "../config/config.ts";
+import type { ApproveConfig, Config, Operation, RuleConfig, TokenSourceConfig } from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
 import type { TrailStep } from "../routing/router.ts";
+import { approvalFor } from "./approval.ts";
 import { type AppliedLimit, limitsFor } from "./caller-limits.ts";
 import { createDecide } from "./decision.ts";
 import { findOrigin } from "./origin.ts";
@@ -25,6 +26,8 @@ export interface Explanation {
   readonly tokenSources: readonly ExplainedSource[];
   readonly endpoint: string | null;
   readonly quotaProject: string | null;
+  /** Who would be asked before the call goes on. */
+  readonly approval: ExplainedApproval | null;
   /** What the caller's calls under this rule are held to. */
   readonly limits: readonly ExplainedLimit[];
   /** The rules that were tried. */
@@ -38,6 +41,14 @@ export interface ExplainedSource {
   readonly type: TokenSourceConfig["type"];
   /** Where its credential comes from, or whom it becomes. */
   readonly detail: string;
+}
+
+export interface ExplainedApproval {
+  /** `command NAME` or `terminal`. */
+  readonly by: string;
+  readonly timeoutMs: number;
+  /** 0: it is good for one call. */
+  readonly rememberMs: number;
 }
 
 export interface ExplainedLimit {
@@ -75,7 +86,14 @@ export function explainRequest(
   };
   const key = parseKey(resource);
   if (key instanceof KeyServiceError)
-    return { ...base, ...describeRule(config, undefined), ...describeError(key), limits: [], trail: [] };
+    return {
+      ...base,
+      ...describeRule(config, undefined),
+      ...describeError(key),
+      approval: null,
+      limits: [],
+      trail: [],
+    };
   const request = { key, operation, caller: origin.caller, listenerIsLocal: origin.isLocal };
   const decision = createDecide(config)(request);
   const outcome = decision.allowed
@@ -84,8 +102,9 @@ export function explainRequest(
   const limits = decision.allowed
     ? limitsFor(origin.caller, decision.rule, config.callerLimits).map(describeLimit)
     : [];
+  const approval = decision.allowed ? describeApproval(approvalFor(decision.rule, operation)) : null;
   const trail = decision.trail().map(describeStep);
-  return { ...outcome, ...base, ...describeRule(config, decision.rule), limits, trail };
+  return { ...outcome, ...base, ...describeRule(config, decision.rule), approval, limits, trail };
 }
 
 function parseKey(resource: string): CryptoKeyName | KeyServiceError {
@@ -118,6 +137,13 @@ function describeRule(
     endpoint: rule.kms.endpoint,
     quotaProject: rule.kms.quotaProject ?? null,
   };
+}
+
+function describeApproval(approve: ApproveConfig | undefined): ExplainedApproval | null {
+  if (approve === undefined) return null;
+  const { timeoutMs, rememberMs } = approve;
+  // Arguments are not shown, as with token sources.
+  return { by: approve.by === "command" ? `command ${approve.command[0]}` : "terminal", timeoutMs, rememberMs };
 }
 
 function describeLimit({ whose, place, limit }: AppliedLimit): ExplainedLimit {

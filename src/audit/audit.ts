@@ -66,7 +66,12 @@ export interface AuditOptions {
 const CONFIG_HASH_DIGITS = 16;
 
 /** Errors by which rule and policy refuse; whatever else ends a call comes before or after their decision. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(["rule_not_found", "caller_not_allowed"]);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  "rule_not_found",
+  "caller_not_allowed",
+  "caller_limit_exceeded",
+  "approval_refused",
+]);
 
 export function createAudit({ journal, required, key, clock, configHash }: AuditOptions): Audit {
   const now = () => new Date(clock.nowMs()).toISOString();

@@ -1,3 +1,4 @@
+import type { ApprovedBy } from "../access/approval.ts";
 import type { Caller } from "../access/caller.ts";
 import type { CallAudit } from "../audit/audit.ts";
 import type { CallerToken } from "../core/caller-token.ts";
@@ -35,6 +36,8 @@ export interface KeyAnswer {
   readonly bytes: Buffer;
   readonly rule: string;
   readonly source: string;
+  /** Who approved it, where the rule asks for that. */
+  readonly approvedBy?: ApprovedBy;
   readonly principal?: string;
   readonly keyVersion?: string;
   /** What answered, where it was not a request of this call's own. */

@@ -38,6 +38,7 @@ export function createGcpKmsBackend(admit: Admit<Route>, clock: Clock): KeyBacke
     const { client } = route;
     const tokens = route.tokens.forCaller?.(context.callerToken) ?? route.tokens;
     const place = { rule: route.name, source: tokens.name };
+    const { approvedBy } = admission;
     using deadline = createDeadline(
       clock,
       route.kms.deadlineMs,
@@ -46,7 +47,12 @@ export function createGcpKmsBackend(admit: Admit<Route>, clock: Clock): KeyBacke
     );
     try {
       await context.audit?.allowed(route.name, tokens.name);
-      return { ...place, ...(await work(client, { key, tokens, reason: context.reason, signal: deadline.signal })) };
+      const approval = approvedBy === undefined ? {} : { approvedBy };
+      return {
+        ...place,
+        ...approval,
+        ...(await work(client, { key, tokens, reason: context.reason, signal: deadline.signal })),
+      };
     } catch (thrown) {
       throw toKeyServiceError(thrown).within({ key, ...place });
     }

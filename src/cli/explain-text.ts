@@ -1,5 +1,12 @@
 import { styleText } from "node:util";
-import type { ExplainedLimit, ExplainedSource, ExplainedStep, Explanation } from "../access/explanation.ts";
+import type {
+  ExplainedApproval,
+  ExplainedLimit,
+  ExplainedSource,
+  ExplainedStep,
+  Explanation,
+} from "../access/explanation.ts";
+import { renderDuration } from "../config/duration.ts";
 import { toPrintableLine } from "../core/errors.ts";
 
 const LABEL_WIDTH = 14;
@@ -20,6 +27,7 @@ export function renderExplanation(explanation: Explanation, stream: NodeJS.Write
     ...explanation.tokenSources.map(renderSource),
     ["cloud kms", explanation.endpoint],
     ["quota project", explanation.quotaProject],
+    ["approval", explanation.approval === null ? null : renderApproval(explanation.approval)],
     ...explanation.limits.map(renderLimit),
     ...explanation.trail.map(renderStep),
     ...explanation.notes.map((note) => ["note", note] as const),
@@ -35,6 +43,11 @@ function renderRow(label: string, value: string): string {
 function renderSource(source: ExplainedSource, index: number): readonly [string, string] {
   const label = index === 0 ? "token source" : "  else";
   return [label, `${source.name} (${source.type}: ${source.detail})`];
+}
+
+function renderApproval({ by, timeoutMs, rememberMs }: ExplainedApproval): string {
+  const good = rememberMs === 0 ? "one call" : renderDuration(rememberMs);
+  return `asked of ${by}, within ${renderDuration(timeoutMs)}, good for ${good}`;
 }
 
 function renderLimit(limit: ExplainedLimit, index: number): readonly [string, string] {

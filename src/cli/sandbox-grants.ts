@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, isAbsolute } from "node:path";
+import { CONTROLLING_TERMINAL, PROCESS_STATUS } from "../approval/terminal.ts";
 import type { Config, ListenerConfig, TokenSourceConfig } from "../config/config.ts";
 import type { Environment } from "../config/environment.ts";
 
@@ -32,16 +33,19 @@ export function grantsFor(
   const named = [...pathsIn(config), ...ambientPaths(sources, environment)];
   const credentials = named.filter((path) => path.endsWith(".json")).flatMap((path) => pathsNamedBy(path, MAX_DEPTH));
   const modules = sources.flatMap((source) => (source.type === "module" ? [dirname(source.path)] : []));
+  const asksAtTerminal = config.rules.some(({ approve }) => approve?.by === "terminal");
+  const systemFiles = asksAtTerminal ? [...SYSTEM_FILES, PROCESS_STATUS] : SYSTEM_FILES;
   const write = [
     ...listeners.flatMap((listener) => (listener.kind === "unix" ? [dirname(listener.path)] : [])),
     ...(config.stateDirectory === undefined ? [] : [config.stateDirectory]),
+    ...(asksAtTerminal ? [CONTROLLING_TERMINAL] : []),
     ...(config.audit === undefined ? [] : [config.audit.signingKey, config.audit.file].flatMap(directoryOf)),
   ];
   return {
     // Nothing that lies below one of these directories beside it: of the two, Node would forget the directory itself.
-    read: distinct([...[...named, ...credentials, ...modules, ...SYSTEM_FILES].filter(outsideOf(write)), ...write]),
+    read: distinct([...[...named, ...credentials, ...modules, ...systemFiles].filter(outsideOf(write)), ...write]),
     write: distinct(write),
-    childProcesses: sources.some(runsCommands),
+    childProcesses: sources.some(runsCommands) || config.rules.some(({ approve }) => approve?.by === "command"),
   };
 }
 

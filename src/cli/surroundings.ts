@@ -1,4 +1,5 @@
 import { createCallerUsage } from "../access/caller-usage.ts";
+import { createTerminal } from "../approval/terminal.ts";
 import type { Surroundings } from "../assembly.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { systemClock } from "../core/clock.ts";
@@ -11,6 +12,7 @@ export function processSurroundings(warn: (message: string) => void): Surroundin
     clock: systemClock,
     warn,
     userAgent: `sops-keyd/${readVersion()}`,
+    terminal: createTerminal(systemClock),
     callerUsage: createCallerUsage(systemClock),
   };
 }

@@ -1,5 +1,6 @@
 import { overlaps, parsePattern } from "../routing/pattern.ts";
-import type { CallerLimitShape, PartialShape, PolicyEntryShape } from "./document.ts";
+import { checkCommand } from "./check-sources.ts";
+import type { ApproveShape, CallerLimitShape, PartialShape, PolicyEntryShape } from "./document.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement } from "./judgement.ts";
 import { didYouMean } from "./spelling.ts";
@@ -16,6 +17,20 @@ export function* checkPolicy({ rules, deny, callers }: PartialShape): Generator<
     }
   }
   yield* checkEntries("deny", deny, ["deny"], callers, undefined);
+  for (const [index, rule] of rules.entries()) yield* checkApprove(rule?.approve, ["rules", index, "approve"]);
+}
+
+function* checkApprove(approve: ApproveShape | undefined, path: KeyPath): Generator<Judgement> {
+  if (approve === undefined) return;
+  const { command, prompt } = approve;
+  if ((command === undefined) === (prompt === undefined)) yield error(path, "expected either command or prompt");
+  if (command !== undefined) {
+    yield* checkCommand(command[0] ?? "", path);
+    return;
+  }
+  for (const key of ["env", "cwd"] as const) {
+    if (approve[key] !== undefined) yield error([...path, key], "only a command has this", "key");
+  }
 }
 
 export function* checkCallerLimits({ rules, limits, callers }: PartialShape): Generator<Judgement> {

@@ -64,7 +64,8 @@ function* checkCallerToken(source: ExternalAccountShape, path: KeyPath, config: 
 
 const CALLER_BRINGS_IT = "has no effect with subjectToken: the caller brings it; take one out";
 
-function* checkCommand(program: string, path: KeyPath): Generator<Judgement> {
+/** @param path of what has the command */
+export function* checkCommand(program: string, path: KeyPath): Generator<Judgement> {
   if (program === "" || (program.includes("/") && !program.startsWith("/"))) {
     yield error([...path, "command", 0], "expected an absolute path, or the name of a program on PATH");
   }

@@ -1,10 +1,17 @@
 import type { AuditConfig } from "./audit.ts";
 import type { CallerConfig } from "./callers.ts";
-import type { CallerLimitsConfig, PolicyEntryConfig, RuleLimitsConfig } from "./policy.ts";
+import type { ApproveConfig, CallerLimitsConfig, PolicyEntryConfig, RuleLimitsConfig } from "./policy.ts";
 
 export type { AuditConfig } from "./audit.ts";
 export type { CallerConfig } from "./callers.ts";
-export type { CallerLimitConfig, CallerLimitsConfig, Operation, PolicyEntryConfig } from "./policy.ts";
+export type {
+  ApproveConfig,
+  CallerLimitConfig,
+  CallerLimitsConfig,
+  CommandApproveConfig,
+  Operation,
+  PolicyEntryConfig,
+} from "./policy.ts";
 
 /** The config as the program uses it: validated, paths absolute, durations in milliseconds, deeply frozen. */
 export interface Config {
@@ -176,6 +183,8 @@ export interface RuleConfig {
   /** Goes before `allow`. */
   readonly deny: readonly PolicyEntryConfig[];
   readonly limits: RuleLimitsConfig;
+  /** Undefined: nobody is asked. */
+  readonly approve: ApproveConfig | undefined;
   readonly kms: RuleKmsConfig;
   /** Undefined: no data key is kept. */
   readonly cache: DataKeyCacheConfig | undefined;

@@ -40,6 +40,7 @@ export function createDefaultConfig(environment: Environment): Config {
         allow: undefined,
         deny: [],
         limits: { perCaller: undefined },
+        approve: undefined,
         kms: {
           endpoint: endpoints.kms,
           quotaProject: undefined,

@@ -15,6 +15,9 @@ export const DEFAULT_LIMITS = {
   drainMs: 10_000,
 } as const;
 
+/** A rule's `approve.timeout`: a person has to see the question, and sops has no deadline that would be passed. */
+export const DEFAULT_APPROVE_TIMEOUT_MS = 30_000;
+
 /** Nobody is limited. */
 export const NO_CALLER_LIMITS: CallerLimitsConfig = { perCaller: undefined, callers: new Map() };
 

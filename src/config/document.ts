@@ -139,6 +139,7 @@ export interface RuleShape {
   readonly allow?: readonly PolicyEntryShape[] | undefined;
   readonly deny: readonly PolicyEntryShape[];
   readonly limits: RuleLimitsShape;
+  readonly approve?: ApproveShape | undefined;
   readonly kms: RuleKmsShape;
   readonly cache?: RuleCacheShape | undefined;
 }
@@ -186,6 +187,19 @@ export interface CallerLimitShape {
   readonly callsPerSecond?: number | undefined;
   readonly burst?: number | undefined;
   readonly callsAtOnce?: number | undefined;
+}
+
+/** Exactly one of command and prompt. */
+export interface ApproveShape {
+  readonly command?: readonly string[] | undefined;
+  readonly prompt?: "terminal" | undefined;
+  readonly env?: readonly string[] | undefined;
+  readonly cwd?: string | undefined;
+  readonly operations?: readonly Operation[] | undefined;
+  /** Milliseconds. */
+  readonly timeout?: number | undefined;
+  /** Milliseconds. */
+  readonly remember?: number | undefined;
 }
 
 export interface RuleLimitsShape {

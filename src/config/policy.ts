@@ -30,3 +30,30 @@ export interface CallerLimitsConfig {
 export interface RuleLimitsConfig {
   readonly perCaller: CallerLimitConfig | undefined;
 }
+
+/** Who is asked before a call goes on. */
+export type ApproveConfig = CommandApproveConfig | TerminalApproveConfig;
+
+interface ApproveConfigBase {
+  /** What is asked about. */
+  readonly operations: readonly Operation[];
+  /** Of a call's whole wait for its approval. It is no part of the rule's deadline. */
+  readonly timeoutMs: number;
+  /** How long an approval is good for the same caller, operation and key; 0: for that call alone. */
+  readonly rememberMs: number;
+}
+
+export interface CommandApproveConfig extends ApproveConfigBase {
+  readonly by: "command";
+  /** The program (absolute, or a name to look for on PATH) and its arguments. No shell reads it. */
+  readonly command: readonly string[];
+  /** Names of the environment variables that it gets besides PATH and HOME. */
+  readonly env: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+}
+
+/** Whoever sits at the controlling terminal of the process. */
+export interface TerminalApproveConfig extends ApproveConfigBase {
+  readonly by: "terminal";
+}

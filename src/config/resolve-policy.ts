@@ -1,8 +1,25 @@
-import type { CallerLimitShape, LimitsShape, PolicyEntryShape, RuleLimitsShape } from "./document.ts";
-import type { CallerLimitConfig, CallerLimitsConfig, PolicyEntryConfig, RuleLimitsConfig } from "./policy.ts";
+import { DEFAULT_APPROVE_TIMEOUT_MS } from "./defaults.ts";
+import type { ApproveShape, CallerLimitShape, LimitsShape, PolicyEntryShape, RuleLimitsShape } from "./document.ts";
+import type {
+  ApproveConfig,
+  CallerLimitConfig,
+  CallerLimitsConfig,
+  Operation,
+  PolicyEntryConfig,
+  RuleLimitsConfig,
+} from "./policy.ts";
+
+const BOTH: readonly Operation[] = ["encrypt", "decrypt"];
 
 export function resolvePolicyEntry({ callers, operations, match }: PolicyEntryShape): PolicyEntryConfig {
-  return { callers, operations: operations ?? ["encrypt", "decrypt"], match };
+  return { callers, operations: operations ?? BOTH, match };
+}
+
+export function resolveApprove(shape: ApproveShape, absolute: (path: string) => string): ApproveConfig {
+  const { command, env = [], cwd = ".", operations = BOTH, timeout, remember = 0 } = shape;
+  const common = { operations, timeoutMs: timeout ?? DEFAULT_APPROVE_TIMEOUT_MS, rememberMs: remember };
+  if (command === undefined) return { by: "terminal", ...common };
+  return { by: "command", command, env, cwd: absolute(cwd), ...common };
 }
 
 export function resolveCallerLimits({ perCaller, callers }: LimitsShape): CallerLimitsConfig {

@@ -34,7 +34,7 @@ import type {
 import { parseEndpoint } from "./endpoint.ts";
 import { deepFreeze } from "./freeze.ts";
 import { resolveCallers } from "./resolve-callers.ts";
-import { resolveCallerLimits, resolvePolicyEntry, resolveRuleLimits } from "./resolve-policy.ts";
+import { resolveApprove, resolveCallerLimits, resolvePolicyEntry, resolveRuleLimits } from "./resolve-policy.ts";
 
 /** A document that passed every check, as the program uses it. @param path of the file; other paths are relative to it */
 export function resolveConfig(shape: ConfigShape, path: string, hash: string): Config {
@@ -48,7 +48,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
     listeners: shape.listeners.map(resolveListener),
     callers: resolveCallers(shape.callers, absolute),
     tokenSources: new Map(sources.map(([name, source]) => [name, resolveSource(source, absolute)])),
-    rules: shape.rules.map((rule) => resolveRule(rule, google)),
+    rules: shape.rules.map((rule) => resolveRule(rule, google, absolute)),
     deny: shape.deny.map(resolvePolicyEntry),
     google,
     limits: resolveLimits(shape.limits),
@@ -120,7 +120,7 @@ function resolveLocation({ file, env }: LocationShape, absolute: Absolute): Cred
   throw new TypeError("a token source passed the checks without file or env");
 }
 
-function resolveRule(rule: RuleShape, google: GoogleConfig): RuleConfig {
+function resolveRule(rule: RuleShape, google: GoogleConfig, absolute: Absolute): RuleConfig {
   return {
     name: rule.name,
     match: rule.match,
@@ -128,6 +128,7 @@ function resolveRule(rule: RuleShape, google: GoogleConfig): RuleConfig {
     allow: rule.allow?.map(resolvePolicyEntry),
     deny: rule.deny.map(resolvePolicyEntry),
     limits: resolveRuleLimits(rule.limits),
+    approve: rule.approve === undefined ? undefined : resolveApprove(rule.approve, absolute),
     kms: resolveKms(rule, google),
     cache: rule.cache === undefined ? undefined : { ttlMs: rule.cache.ttl, maxEntries: rule.cache.maxEntries },
   };

@@ -1,6 +1,18 @@
 import * as z from "zod";
-import type { CallerLimitShape, PolicyEntryShape, RuleLimitsShape } from "./document.ts";
-import { countField, list, matchField, nameField, section } from "./schema-fields.ts";
+import { DEFAULT_APPROVE_TIMEOUT_MS } from "./defaults.ts";
+import type { ApproveShape, CallerLimitShape, PolicyEntryShape, RuleLimitsShape } from "./document.ts";
+import { renderDuration } from "./duration.ts";
+import {
+  countField,
+  durationField,
+  list,
+  matchField,
+  nameField,
+  pathField,
+  section,
+  text,
+  variableField,
+} from "./schema-fields.ts";
 
 const operations = list(
   z.enum(["encrypt", "decrypt"], { error: "expected encrypt or decrypt" }),
@@ -44,4 +56,36 @@ export const ruleLimitsSchema: z.ZodType<RuleLimitsShape> = section({
   perCaller: callerLimitSchema()
     .optional()
     .meta({ description: "How much each caller may ask for under this rule. Default: no limit but the general ones." }),
+});
+
+/** `check-policy.ts` sees to it that it has exactly one of command and prompt. */
+export const approveSchema: z.ZodType<ApproveShape> = section({
+  command: list(
+    text("text of at most 4096 characters", /^[^\0]{0,4096}$/),
+    "texts: the program and its arguments",
+    1,
+    64,
+  )
+    .optional()
+    .meta({ description: "A program that says yes by ending with 0, and its arguments. No shell reads it." }),
+  prompt: z
+    .literal("terminal", { error: "expected terminal" })
+    .optional()
+    .meta({ description: "Ask at the terminal that sops-keyd runs in." }),
+  env: list(variableField(), "names of environment variables", 0, 100)
+    .optional()
+    .meta({ description: "Environment variables that the command gets, besides PATH, HOME and SOPS_KEYD_*." }),
+  cwd: pathField()
+    .optional()
+    .meta({ description: "Directory that the command runs in. Default: the directory of the config file." }),
+  operations: operations.optional().meta({ description: "What is asked about. Default: both." }),
+  timeout: durationField(1000, 600_000)
+    .optional()
+    .meta({
+      description: "How long a call waits for its approval; no part of kms.deadline.",
+      shownDefault: renderDuration(DEFAULT_APPROVE_TIMEOUT_MS),
+    }),
+  remember: durationField(1000, 3_600_000)
+    .optional()
+    .meta({ description: "How long it is good for the same caller, operation and key. Default: for one call." }),
 });

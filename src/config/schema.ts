@@ -27,7 +27,7 @@ import {
   section,
   text,
 } from "./schema-fields.ts";
-import { callerLimitSchema, policyEntries, ruleLimitsSchema } from "./schema-policy.ts";
+import { approveSchema, callerLimitSchema, policyEntries, ruleLimitsSchema } from "./schema-policy.ts";
 import { tokenSourceSchema } from "./schema-token-sources.ts";
 
 export const listenerSchema: z.ZodType<ListenerShape> = section({
@@ -103,6 +103,7 @@ export const ruleSchema: z.ZodType<RuleShape> = section({
     description: "Who may do what. Default: every caller of a local listener, both operations. An empty list: nobody.",
   }),
   deny: policyEntries().prefault([]).meta({ description: "Who may not, whatever `allow` says." }),
+  approve: approveSchema.optional().meta({ description: "Who is asked before each call. Default: nobody." }),
   limits: ruleLimitsSchema.prefault({}).meta({ description: "Bounds within this rule." }),
   kms: ruleKms.prefault({}).meta({ description: "How Cloud KMS is asked for these keys." }),
   cache: ruleCache.optional().meta({ description: "Keeps decrypted data keys in memory. Default: none is kept." }),

@@ -7,6 +7,8 @@ export type ErrorCode =
   | "rule_not_found"
   /** A rule matches, but does not allow this caller or this operation. */
   | "caller_not_allowed"
+  /** Whoever has to approve the call did not. */
+  | "approval_refused"
   /** A caller asks for more than its share: `limits.perCaller` and the like. */
   | "caller_limit_exceeded"
   /** The caller could not prove who it is. */

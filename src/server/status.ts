@@ -5,6 +5,7 @@ import type { ErrorCode } from "../core/errors.ts";
 const GRPC_STATUS = {
   rule_not_found: status.PERMISSION_DENIED,
   caller_not_allowed: status.PERMISSION_DENIED,
+  approval_refused: status.PERMISSION_DENIED,
   caller_limit_exceeded: status.RESOURCE_EXHAUSTED,
   caller_unauthenticated: status.UNAUTHENTICATED,
   // The caller did nothing wrong, and may ask another server.

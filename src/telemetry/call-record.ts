@@ -1,3 +1,4 @@
+import type { ApprovedBy } from "../access/approval.ts";
 import type { Caller } from "../access/caller.ts";
 import type { Operation } from "../config/config.ts";
 import type { ErrorCode, KeyServiceError } from "../core/errors.ts";
@@ -11,6 +12,8 @@ export interface CallRecord {
   readonly caller: Caller;
   readonly rule?: string;
   readonly source?: string;
+  /** Who approved it, where the rule asks for that. */
+  readonly approvedBy?: ApprovedBy;
   readonly principal?: string;
   readonly keyVersion?: string;
   /** What answered, where it was not a request of this call's own to Cloud KMS. */

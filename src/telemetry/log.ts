@@ -79,6 +79,7 @@ export function logCall(log: Log, call: CallRecord): void {
     rule: call.rule ?? call.error?.detail.rule,
     source: call.source ?? call.error?.detail.source,
     principal: call.principal ?? call.error?.detail.principal,
+    approvedBy: call.approvedBy,
     keyVersion: call.keyVersion,
     servedBy: call.servedBy,
     latencyMs: Math.round(call.latencyMs * 10) / 10,

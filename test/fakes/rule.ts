@@ -9,6 +9,7 @@ export function fakeRule(changes: Partial<RuleConfig> = {}): RuleConfig {
     allow: undefined,
     deny: [],
     limits: { perCaller: undefined },
+    approve: undefined,
     kms: {
       endpoint: "https://cloudkms.googleapis.com",
       quotaProject: undefined,

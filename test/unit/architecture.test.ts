@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core",
   ],
   cli: [
+    "approval",
     "assembly",
     "audit",
     "key-service",
@@ -43,8 +44,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core",
   ],
   server: ["key-service", "backends", "access", "config", "core"],
-  assembly: ["backends", "access", "routing", "credentials", "kms", "config", "core"],
+  assembly: ["approval", "backends", "access", "routing", "credentials", "kms", "config", "core"],
   "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
+  approval: ["access", "credentials", "config", "core"],
   backends: ["audit", "access", "routing", "credentials", "kms", "config", "core"],
   audit: ["access", "config", "core"],
   telemetry: ["access", "config", "core"],

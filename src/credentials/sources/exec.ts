@@ -1,17 +1,15 @@
-import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
-import { basename, isAbsolute, join } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 import type { ExecSourceConfig } from "../../config/config.ts";
 import type { Environment } from "../../config/environment.ts";
 import { abortReason, createDeadline } from "../../core/deadline.ts";
 import { KeyServiceError } from "../../core/errors.ts";
+import { findProgram, selectVariables } from "../find-program.ts";
 import { MAX_OUTPUT_BYTES, OutputTooLong, type ProgramOutcome, runProgram } from "../program.ts";
 import type { SourceContext } from "../source-context.ts";
 import type { Token, TokenSource } from "../token.ts";
 import { transportCode } from "../token-request.ts";
 import { type ExecAnswer, readExecAnswer } from "./exec-answer.ts";
-
-const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /**
  * Tokens from a command of the user's. It gets no shell, no standard input and only the environment variables that
@@ -25,7 +23,7 @@ export function createExecSource(name: string, config: ExecSourceConfig, context
   const run = async (file: string, signal: AbortSignal): Promise<ProgramOutcome> => {
     const late = `${title} did not end within ${config.timeoutMs / 1000} seconds and was killed`;
     using deadline = createDeadline(clock, config.timeoutMs, late, signal);
-    const env = selectVariables(config.env, environment, context.scope);
+    const env = { ...selectVariables(config.env, environment), SOPS_KEYD_TOKEN_SCOPE: context.scope };
     try {
       return await runProgram({ file, args, cwd: config.cwd, env }, deadline.signal);
     } catch (thrown) {
@@ -35,7 +33,7 @@ export function createExecSource(name: string, config: ExecSourceConfig, context
   };
 
   const fetch = async (signal: AbortSignal): Promise<Token> => {
-    const file = await findProgram(program, environment);
+    const file = await locate(program, environment);
     const startedMs = clock.nowMs();
     const outcome = await run(file, signal);
     const answer = understand(outcome, title, startedMs);
@@ -95,58 +93,20 @@ function reportedFailure(code: string | undefined, title: string): KeyServiceErr
   });
 }
 
-function selectVariables(
-  names: readonly string[],
-  environment: Environment,
-  scope: string,
-): Readonly<Record<string, string>> {
-  const selected: Record<string, string> = { PATH: environment.get("PATH") ?? USUAL_PATH };
-  for (const name of ["HOME", ...names]) {
-    const value = environment.get(name);
-    if (value !== undefined) selected[name] = value;
-  }
-  selected["SOPS_KEYD_TOKEN_SCOPE"] = scope;
-  return selected;
-}
-
-/** Looked for at each run, so that one that is installed later is found. */
-async function findProgram(program: string, environment: Environment): Promise<string> {
-  const folders = isAbsolute(program) ? [""] : (environment.get("PATH") ?? USUAL_PATH).split(":").filter(isAbsolute);
-  let present: string | undefined;
-  for (const folder of folders) {
-    const file = join(folder, program);
-    if (!(await isFile(file))) continue;
-    if (await isExecutable(file)) return file;
-    present ??= file;
-  }
-  if (present === undefined) {
-    const where = isAbsolute(program) ? program : `${program} on PATH`;
+/** @throws KeyServiceError */
+async function locate(program: string, environment: Environment): Promise<string> {
+  const found = await findProgram(program, environment);
+  if ("file" in found) return found.file;
+  if ("missing" in found) {
     throw new KeyServiceError("credential_missing", {
-      problem: `there is no program ${where}`,
+      problem: `there is no program ${found.missing}`,
       remedy: "install it where sops-keyd runs, or correct command of the token source",
     });
   }
   throw new KeyServiceError("credential_rejected", {
-    problem: `${present} cannot be run by the user that sops-keyd runs as`,
+    problem: `${found.forbidden} cannot be run by the user that sops-keyd runs as`,
     remedy: "check its permissions",
   });
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
-  }
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function toRunError(thrown: unknown, title: string, cwd: string): Promise<KeyServiceError> {

@@ -45,7 +45,7 @@ test("an allowed request is told with its rule, its chain of sources and its lis
   );
 });
 
-test("an allowed request comes with every limit that its caller's calls are held to", () => {
+test("an allowed request comes with its approval, and every limit that its caller's calls are held to", () => {
   const limited = parse(`version: 1
 listeners: [{ address: unix:///run/a.sock, caller: team-a }]
 tokenSources: { machine: { type: metadata } }
@@ -54,6 +54,7 @@ rules:
     match: projects/p/locations/*/keyRings/*/cryptoKeys/*
     tokenSource: machine
     limits: { perCaller: { callsAtOnce: 2 } }
+    approve: { command: [ask, secret-looking], operations: [decrypt], remember: 5m }
 limits:
   perCaller: { callsPerSecond: 10, callsAtOnce: 8 }
   callers: { team-a: { callsPerSecond: 0.5 } }
@@ -68,6 +69,12 @@ limits:
       callsAtOnce: 2,
     },
   ]);
+  assert.deepEqual(explainRequest(limited, KEY, "team-a", "decrypt").approval, {
+    by: "command ask",
+    timeoutMs: 30_000,
+    rememberMs: 300_000,
+  });
+  assert.equal(explainRequest(limited, KEY, "team-a", "encrypt").approval, null);
   const [nameless] = explainRequest(limited, KEY, undefined, "decrypt").limits;
   assert.deepEqual(
     [nameless?.whose, nameless?.callsPerSecond, nameless?.burst],

@@ -58,6 +58,19 @@ for (const [what, source, expected] of [
   });
 }
 
+test("a sandbox lets approval be asked for, of a command or at the terminal", () => {
+  const ruleWith = (approve: string) => `tokenSources: { a: { type: metadata } }
+rules:
+  - name: r
+    match: projects/p/locations/global/keyRings/r/cryptoKeys/k
+    tokenSource: a
+    approve: ${approve}`;
+  assert.equal(grantsOf(ruleWith("{ command: [ask] }")).childProcesses, true);
+  const { read, write, childProcesses } = grantsOf(ruleWith("{ prompt: terminal }"));
+  assert.equal(childProcesses, false);
+  assert.ok(read.includes("/dev/tty") && write.includes("/dev/tty") && read.includes("/proc/self/stat"));
+});
+
 test("a sandbox for sops' own order of credentials grants gcloud's directory and what the environment names", () => {
   const variables: Readonly<Record<string, string>> = { HOME: "/home/me", GOOGLE_CREDENTIALS: "/keys/sa.json" };
   const { read } = grantsOf("tokenSources: { a: { type: default } }", { get: (name: string) => variables[name] });

@@ -74,6 +74,22 @@ const errors: readonly (readonly [what: string, text: string, expected: string])
     withRule("    deny: [{}]"),
     "rules[0].deny[0]: expected callers, operations or match; an empty entry would refuse everything",
   ],
+  ["an approval by nobody", withRule("    approve: {}"), "rules[0].approve: expected either command or prompt"],
+  [
+    "an approval by two",
+    withRule("    approve: { command: [ask], prompt: terminal }"),
+    "rules[0].approve: expected either command or prompt",
+  ],
+  [
+    "an approval by a relative path",
+    withRule("    approve: { command: [bin/ask] }"),
+    "rules[0].approve.command[0]: expected an absolute path, or the name of a program on PATH",
+  ],
+  [
+    "a prompt with an environment",
+    withRule("    approve: { prompt: terminal, env: [HOME] }"),
+    "rules[0].approve.env: only a command has this",
+  ],
   [
     "a limit that limits nothing",
     withRule("limits: { perCaller: {} }"),

@@ -28,6 +28,7 @@ test("a config that says little gets the documented defaults", () => {
       allow: undefined,
       deny: [],
       limits: { perCaller: undefined },
+      approve: undefined,
       kms: {
         endpoint: "https://cloudkms.googleapis.com",
         quotaProject: undefined,

@@ -73,7 +73,7 @@ const single: readonly (readonly [what: string, text: string, expected: string])
   [
     "an unknown key without a near one",
     withRule("    zzz: 1"),
-    "8:5: rules[0].zzz: unknown key; known are name, match, tokenSource, allow, deny, limits, kms, cache",
+    "8:5: rules[0].zzz: unknown key; known are name, match, tokenSource, allow, deny, approve, limits, kms, cache",
   ],
   [
     "a name in snake case",
