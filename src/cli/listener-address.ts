@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { isLoopbackHost, parseListenAddress, renderAddress } from "../config/address.ts";
+import { isLoopbackHost, type ListenAddress, parseListenAddress, renderAddress } from "../config/address.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { type Environment, processEnvironment } from "../config/environment.ts";
 import { loadActiveConfig } from "./active-config.ts";
@@ -52,17 +52,27 @@ function tcpListener(text: string): ListenerConfig {
       { exitCode: EXIT_USAGE },
     );
   }
-  return { ...address, insecure: false, caller: undefined };
+  return localListener(address);
 }
 
 function unixListener(path: string): ListenerConfig {
-  return { kind: "unix", path, mode: 0o600, group: undefined, caller: undefined };
+  return localListener({ kind: "unix", path });
+}
+
+/** A listener for whoever can reach it on this machine: with a unix socket, this user alone. */
+export function localListener(address: ListenAddress): ListenerConfig {
+  if (address.kind === "tcp") return { ...address, insecure: false, caller: undefined };
+  return { ...address, mode: 0o600, group: undefined, caller: undefined };
+}
+
+function defaultSocketPath(environment: Environment): string {
+  return privateSocketPath(environment, "sops-keyd.sock");
 }
 
 /** In a directory that belongs to this user alone: never in /tmp, where somebody else could be there first. */
-function defaultSocketPath(environment: Environment): string {
+export function privateSocketPath(environment: Environment, name: string): string {
   const runtimeDirectory = environment.get("XDG_RUNTIME_DIR");
-  if (runtimeDirectory !== undefined) return join(runtimeDirectory, "sops-keyd", "sops-keyd.sock");
-  if (process.getuid?.() === 0) return "/run/sops-keyd/sops-keyd.sock";
-  return join(environment.get("HOME") ?? "/", ".local", "state", "sops-keyd", "sops-keyd.sock");
+  if (runtimeDirectory !== undefined) return join(runtimeDirectory, "sops-keyd", name);
+  if (process.getuid?.() === 0) return join("/run/sops-keyd", name);
+  return join(environment.get("HOME") ?? "/", ".local", "state", "sops-keyd", name);
 }

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { addCheckCommand } from "./check.ts";
 import { addCompleteCommand } from "./complete.ts";
+import { addConnectCommand } from "./connect.ts";
 import { addEmulatorCommand } from "./emulator.ts";
 import { addExecCommand } from "./exec.ts";
 import { EXIT_USAGE } from "./exit.ts";
@@ -13,6 +14,7 @@ import { readVersion } from "./version.ts";
 const COMMANDS = [
   addServeCommand,
   addExecCommand,
+  addConnectCommand,
   addCheckCommand,
   addExplainCommand,
   addTokenCommand,
@@ -38,6 +40,7 @@ export async function createProgram(firstArgument: string | undefined): Promise<
 Examples:
   sops-keyd serve                                  stand in for \`sops keyservice\`, with your own Google credentials
   sops-keyd exec -- sops decrypt secrets.yaml      run one command with a key service of its own
+  sops-keyd connect --to tls://host:5443 …          a socket here, a key service elsewhere
   sops-keyd check --config config.yaml             is this config right?
   sops-keyd emulator                               Cloud KMS and Google's token endpoints, for tests
 

@@ -2,13 +2,14 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ListenerConfig } from "../config/config.ts";
 import { childEnvironment, processEnvironment } from "../config/environment.ts";
-import { createLog } from "../telemetry/log.ts";
+import { createLog, type Log } from "../telemetry/log.ts";
 import { loadActiveConfig } from "./active-config.ts";
 import type { ExecOptions } from "./exec.ts";
 import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { exitCodeOf, type ForwardedSignals, forwardSignals } from "./forwarded-signals.ts";
-import { startKeyd } from "./keyd.ts";
+import { localListener } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
 import { hardenProcess } from "./process-hardening.ts";
 
@@ -17,24 +18,39 @@ export async function runExec(command: readonly string[], options: ExecOptions):
   hardenProcess();
   using signals = forwardSignals();
   const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
-  const active = await loadActiveConfig(options.config, processEnvironment);
-  for (const warning of active.warnings) log.warn(warning);
   // mkdtemp makes it 0700: the socket in it is this user's alone.
   const directory = mkdtempSync(join(tmpdir(), "sops-keyd-"));
   try {
     const path = join(directory, "keyservice.sock");
-    const listener = { kind: "unix", path, mode: 0o600, group: undefined, caller: undefined } as const;
-    const keyd = await startKeyd(active.config, [listener], log);
+    const service = await startService(options, localListener({ kind: "unix", path }), log);
     try {
       if (signals.early !== undefined) return exitCodeOf(signals.early);
       const variables = { SOPS_KEYSERVICE: `unix://${path}`, SOPS_ENABLE_LOCAL_KEYSERVICE: "false" };
       return await run(command, variables, signals);
     } finally {
-      await keyd.stop();
+      await service.stop();
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Its own, by a config; or a way to another one. */
+async function startService(
+  options: ExecOptions,
+  listener: ListenerConfig,
+  log: Log,
+): Promise<{ stop(): Promise<boolean> }> {
+  if (options.connect !== undefined) {
+    if (options.config !== undefined)
+      throw new CommandError("exec: --config is not used with --connect; take one out", { exitCode: EXIT_USAGE });
+    const { startConnect } = await import("./start-connect.ts");
+    return await startConnect(options.connect, listener, options, log);
+  }
+  const { startKeyd } = await import("./keyd.ts");
+  const active = await loadActiveConfig(options.config, processEnvironment);
+  for (const warning of active.warnings) log.warn(warning);
+  return await startKeyd(active.config, [listener], log);
 }
 
 function run(

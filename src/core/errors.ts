@@ -34,6 +34,8 @@ export type ErrorCode =
   | "key_not_found"
   | "kms_throttled"
   | "kms_unavailable"
+  /** `connect`: none of its servers could be reached. */
+  | "server_unreachable"
   /** Our own bounds are full. */
   | "overloaded"
   | "deadline_exceeded"

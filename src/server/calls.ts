@@ -79,7 +79,7 @@ function readAuthorization(metadata: Metadata): Pick<CallContext, "authorization
 }
 
 /** What grpc-js makes a status of: code and message, and nothing of the cause. */
-function toServiceError(thrown: unknown): { readonly code: number; readonly details: string } {
+export function toServiceError(thrown: unknown): { readonly code: number; readonly details: string } {
   const error = toKeyServiceError(thrown);
   return { code: grpcStatusOf(error.code), details: error.message };
 }

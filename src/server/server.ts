@@ -4,7 +4,7 @@ import { createPeerReader, type ReadPeer } from "../access/unix-peer.ts";
 import type { LimitsConfig, ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { KeyService } from "../key-service.ts";
-import { createCalls } from "./calls.ts";
+import { type Calls, createCalls } from "./calls.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { createHealth } from "./health.ts";
 import { ListenError } from "./listen-error.ts";
@@ -45,10 +45,22 @@ interface OpenListener {
  *
  * @throws ListenError; what was opened before is closed again
  */
-export async function startServer(
+export function startServer(
   listeners: readonly ListenerConfig[],
   limits: LimitsConfig,
   service: KeyService,
+  clock: Clock,
+  options: ServerOptions = {},
+): Promise<KeyServer> {
+  const implement = ({ originOf }: Connections) => createCalls(service, originOf, clock);
+  return startCallServer(listeners, limits, implement, clock, options);
+}
+
+/** The same for any implementation of the two methods. @throws ListenError */
+export async function startCallServer(
+  listeners: readonly ListenerConfig[],
+  limits: LimitsConfig,
+  implement: (connections: Connections) => Calls,
   clock: Clock,
   options: ServerOptions = {},
 ): Promise<KeyServer> {
@@ -62,7 +74,7 @@ export async function startServer(
     for (const config of listeners) {
       const grpc = createGrpcServer(limits);
       const connections = createConnections(clock);
-      grpc.addService(KEY_SERVICE, { ...createCalls(service, connections.originOf, clock) });
+      grpc.addService(KEY_SERVICE, { ...implement(connections) });
       health.addTo(grpc);
       const listener = await openListener(config, { grpc, connections, limits, readPeer: () => readPeer });
       open.push({ listener, connections, grpc });

@@ -22,6 +22,7 @@ const GRPC_STATUS = {
   key_not_found: status.NOT_FOUND,
   kms_throttled: status.RESOURCE_EXHAUSTED,
   kms_unavailable: status.UNAVAILABLE,
+  server_unreachable: status.UNAVAILABLE,
   overloaded: status.RESOURCE_EXHAUSTED,
   deadline_exceeded: status.DEADLINE_EXCEEDED,
   cancelled: status.CANCELLED,

@@ -31,6 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "approval",
     "assembly",
+    "connect",
     "audit",
     "key-service",
     "server",
@@ -43,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "telemetry",
     "core",
   ],
+  connect: ["server", "access", "credentials", "config", "core"],
   server: ["key-service", "backends", "access", "config", "core"],
   assembly: ["approval", "backends", "access", "routing", "credentials", "kms", "config", "core"],
   "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
