@@ -59,27 +59,30 @@ export function splitSignature(body: string): { readonly text: string; readonly 
 
 export interface ChainedLine extends ChainPosition {
   readonly prev: string;
-  /** The bytes that the hash is of. */
+  /** What the hash is of; a character for each byte. */
   readonly body: string;
   /** Whether the hash is right. */
   readonly intact: boolean;
 }
 
-/** @returns undefined where the line has not the form of a record */
-export function parseChainedLine(line: string): ChainedLine | undefined {
-  const head = HEAD.exec(line);
-  const seal = SEAL.exec(line.slice(-SEAL_LENGTH));
+/** @returns undefined where the line has not the form of a record. @param line without its line break */
+export function parseChainedLine(line: Uint8Array): ChainedLine | undefined {
+  // The bytes themselves are hashed: what is decoded first may be the same text for other bytes.
+  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  const text = bytes.toString("latin1");
+  const head = HEAD.exec(text);
+  const seal = SEAL.exec(text.slice(-SEAL_LENGTH));
   if (head === null || seal === null) return undefined;
-  const body = line.slice(0, -SEAL_LENGTH);
   const [, seq = "", prev = ""] = head;
   const [, stated = ""] = seal;
-  return { seq: Number(seq), prev, hash: stated, body, intact: hash("sha256", body, "hex") === stated };
+  const intact = hash("sha256", bytes.subarray(0, -SEAL_LENGTH), "hex") === stated;
+  return { seq: Number(seq), prev, hash: stated, body: text.slice(0, -SEAL_LENGTH), intact };
 }
 
 /** The fields of a line, as plain data; undefined where it is not one JSON object. */
-export function parseFields(line: string): Readonly<Record<string, unknown>> | undefined {
+export function parseFields(line: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(Buffer.from(line).toString("utf8"));
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;

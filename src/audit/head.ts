@@ -9,7 +9,7 @@ export interface Head extends ChainPosition {
 }
 
 /** A checkpoint's line, with its signature verified by the key. */
-export function parseCheckpoint(line: string, publicKey: string): Head | undefined {
+export function parseCheckpoint(line: Uint8Array, publicKey: string): Head | undefined {
   const chained = parseChainedLine(line);
   const signed = chained?.intact === true ? splitSignature(chained.body) : undefined;
   if (chained === undefined || signed === undefined) return undefined;
@@ -23,7 +23,7 @@ export function parseCheckpoint(line: string, publicKey: string): Head | undefin
 export async function readHead(fs: FileSystem, path: string, publicKey: string): Promise<Head | "invalid" | undefined> {
   const text = await unlessMissing(fs.readFile(headPath(path), "utf8"));
   if (text === undefined) return undefined;
-  return parseCheckpoint(text.trimEnd(), publicKey) ?? "invalid";
+  return parseCheckpoint(Buffer.from(text.trimEnd()), publicKey) ?? "invalid";
 }
 
 /** Replaced as a whole. It needs no sync: one that is a little old says less, and nothing wrong. */

@@ -24,23 +24,24 @@ export async function readTail(fs: FileSystem, path: string): Promise<Tail | und
   await using handle = await unlessMissing(fs.open(path, "r"));
   if (handle === undefined) return undefined;
   const { size } = await handle.stat();
-  const head = await readAt(handle, 0, Math.min(size, MAX_LINE_BYTES));
   // One line whole, and one torn.
   const start = Math.max(0, size - 2 * MAX_LINE_BYTES);
   const end = await readAt(handle, start, size - start);
   const lastBreak = end.lastIndexOf("\n");
   if (lastBreak === -1 && size <= MAX_LINE_BYTES) return { kind: "empty" };
   const last = end.subarray(end.subarray(0, Math.max(0, lastBreak)).lastIndexOf("\n") + 1, Math.max(0, lastBreak));
-  const file = fileNumberOf(head);
-  const line = parseChainedLine(last.toString("utf8"));
+  const file = await fileNumberOf(handle);
+  const line = parseChainedLine(last);
   if (line?.intact !== true || file === undefined) return { kind: "damaged" };
   const tornBytes = end.length - lastBreak - 1;
   return { kind: "whole", position: { seq: line.seq, hash: line.hash }, file, goodBytes: size - tornBytes, tornBytes };
 }
 
-function fileNumberOf(head: Buffer): number | undefined {
+/** The number that a file's first record has; undefined where that is no such record. */
+export async function fileNumberOf(handle: FileHandle): Promise<number | undefined> {
+  const head = await readAt(handle, 0, MAX_LINE_BYTES);
   const end = head.indexOf("\n");
-  const fields = end === -1 ? undefined : parseFields(head.toString("utf8", 0, end));
+  const fields = end === -1 ? undefined : parseFields(head.subarray(0, end));
   const file = fields?.["event"] === "opened" ? fields["file"] : undefined;
   return typeof file === "number" && Number.isSafeInteger(file) && file > 0 ? file : undefined;
 }

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addAuditCommand } from "./audit.ts";
 import { addCheckCommand } from "./check.ts";
 import { addCompleteCommand } from "./complete.ts";
 import { addConnectCommand } from "./connect.ts";
@@ -20,6 +21,7 @@ const COMMANDS = [
   addTokenCommand,
   addEmulatorCommand,
   addHealthCommand,
+  addAuditCommand,
 ] as const;
 
 /** The command line. Each command loads what it needs when it runs, so that `--help` costs nothing. */

@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
   approval: ["access", "credentials", "config", "core"],
   backends: ["audit", "access", "routing", "credentials", "kms", "config", "core"],
-  audit: ["access", "config", "core"],
+  audit: ["access", "routing", "config", "core"],
   telemetry: ["access", "config", "core"],
   access: ["routing", "config", "core"],
   kms: ["credentials", "routing", "config", "core"],
