@@ -42,8 +42,8 @@ function editLines(edit: (lines: string[], random: Random) => void): Tampering["
 }
 
 /** Chains all lines from `from` on anew, as whoever knows the format can. Signatures stay as they were. */
-function rechain(lines: string[], from: number): void {
-  for (let index = Math.max(1, from); index < lines.length; index += 1) {
+function rechain(lines: string[], from: number, end: number = lines.length): void {
+  for (let index = Math.max(1, from); index < end; index += 1) {
     const before = JSON.parse(lines[index - 1] ?? "") as { readonly hash: string };
     const body = (lines[index] ?? "").replace(/"prev":"[0-9a-f]{64}"/, `"prev":"${before.hash}"`).slice(0, -75);
     lines[index] = `${body},"hash":"${hash("sha256", body, "hex")}"}`;
@@ -56,6 +56,34 @@ function seal(line: string): string {
 }
 
 const forger = generateKeyPairSync("ed25519");
+
+/** Chains the whole log anew, over all its files, after one record was changed, and removes its head. */
+function rewriteAll(files: Files, random: Random, resign: boolean): void {
+  const names = logFiles(files).toSorted((one, other) => order(one) - order(other));
+  const lengths = names.map((name) => linesOf(files, name).length);
+  const lines = names.flatMap((name) => linesOf(files, name));
+  const at = random(lines.length - 1);
+  lines[at] = seal((lines[at] ?? "").replace(/"time":"2/, '"time":"1'));
+  for (let index = at; index < lines.length; index += 1) {
+    rechain(lines, index, index + 1);
+    if (resign) lines[index] = resignLine(lines[index] ?? "");
+  }
+  for (const [index, name] of names.entries()) setLines(files, name, lines.splice(0, lengths[index]));
+  files.delete(`${CURRENT}.head`);
+}
+
+function order(name: string): number {
+  return name === CURRENT ? Number.POSITIVE_INFINITY : Number(name.slice(CURRENT.length + 1));
+}
+
+function resignLine(line: string): string {
+  if (!line.includes('"event":"checkpoint"')) return line;
+  const text = line.replace(/,"signature".*$/, "");
+  const signature = sign(null, Buffer.from(`sops-keyd audit checkpoint\n${text}`), forger.privateKey).toString(
+    "base64",
+  );
+  return seal(`${text},"signature":"${signature}","hash":"${"0".repeat(64)}"}`);
+}
 
 /** Every way to change a log that its reader has to notice. */
 export const TAMPERINGS: readonly Tampering[] = [
@@ -169,13 +197,12 @@ export const TAMPERINGS: readonly Tampering[] = [
         lines.flatMap((line, index) => (line.includes('"event":"checkpoint"') ? [index] : [])),
         random,
       );
-      const text = (lines[at] ?? "").replace(/,"signature".*$/, "");
-      const domain = "sops-keyd audit checkpoint\n";
-      const signature = sign(null, Buffer.from(domain + text), forger.privateKey).toString("base64");
-      lines[at] = seal(`${text},"signature":"${signature}","hash":"${"0".repeat(64)}"}`);
+      lines[at] = resignLine(lines[at] ?? "");
       rechain(lines, at + 1);
     }),
   },
+  { name: "chain the whole log anew", apply: (files, random) => rewriteAll(files, random, false) },
+  { name: "chain and sign the whole log anew", apply: (files, random) => rewriteAll(files, random, true) },
   {
     name: "name another key as the log's own",
     apply: editLines((lines) => {
