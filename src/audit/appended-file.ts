@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { type FileSystem, unlessMissing } from "./file-system.ts";
+import { codeOf, type FileSystem, unlessMissing } from "./file-system.ts";
 
 /** What became of an append that succeeded. */
 export type Fate =
@@ -28,11 +28,33 @@ export interface AppendedFile {
 /** The log says who uses which key: for its owner alone, unless somebody gives it another mode. */
 const FILE_MODE = 0o600;
 
-/** @throws the operating system's error: `EEXIST` where there is one already */
-export async function createAppendedFile(fs: FileSystem, path: string): Promise<AppendedFile> {
-  const handle = await fs.open(path, "ax", FILE_MODE);
-  await syncDirectory(fs, path);
-  return wrap(fs, path, handle, 0);
+/**
+ * Makes a file, or leaves none.
+ *
+ * @param firstBytes are on the disk when it resolves
+ * @throws the operating system's error: `EEXIST` where there is one with something in it
+ */
+export async function createAppendedFile(fs: FileSystem, path: string, firstBytes: Buffer): Promise<AppendedFile> {
+  const file = wrap(fs, path, await openNew(fs, path), 0);
+  try {
+    await syncDirectory(fs, path);
+    await file.append(firstBytes);
+    return file;
+  } catch (thrown) {
+    await file.close();
+    await fs.unlink(path);
+    throw thrown;
+  }
+}
+
+/** An empty file under the name is taken: logrotate's `create` makes one, with the mode that its reader needs. */
+async function openNew(fs: FileSystem, path: string): Promise<FileHandle> {
+  try {
+    return await fs.open(path, "ax", FILE_MODE);
+  } catch (thrown) {
+    if (codeOf(thrown) !== "EEXIST" || (await fs.stat(path)).size > 0) throw thrown;
+    return await fs.open(path, "a");
+  }
 }
 
 /** @param sizeBytes what of it is good; the rest is cut off by the first append */

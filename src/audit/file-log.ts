@@ -62,21 +62,13 @@ export async function openFileLog(options: FileLogOptions): Promise<AuditLog> {
   }
 
   async function createNext(): Promise<AppendedFile> {
-    const next = await createAppendedFile(fs, path);
-    try {
-      const number = sealer.file + 1;
-      const oldest = await pruneRotated(fs, path, number, options.keep);
-      const sealed = sealer.seal([
-        { event: "opened", time: now(), reason, file: number, oldest, publicKey: key.publicKey },
-      ]);
-      await next.append(sealed.bytes);
-      sealer.accept(sealed);
-      return next;
-    } catch (thrown) {
-      await next.close();
-      await fs.unlink(path);
-      throw thrown;
-    }
+    const number = sealer.file + 1;
+    const oldest = await pruneRotated(fs, path, number, options.keep);
+    const opened = { event: "opened", time: now(), reason, file: number, oldest, publicKey: key.publicKey } as const;
+    const sealed = sealer.seal([opened]);
+    const next = await createAppendedFile(fs, path, sealed.bytes);
+    sealer.accept(sealed);
+    return next;
   }
 
   /** Ends the file that is open, with a checkpoint, and gives it its number as its name. */

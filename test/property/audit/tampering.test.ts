@@ -7,22 +7,12 @@ import { findLogFiles } from "../../../src/audit/log-files.ts";
 import { parsePublicKey } from "../../../src/audit/signing-key.ts";
 import { verifyLog } from "../../../src/audit/verify.ts";
 import { createLogBench, type LogBench, manyNumbered } from "../../fakes/audit-log.ts";
-import { type Files, type Random, TAMPERINGS } from "./tampering.ts";
+import { createRandom } from "../../fakes/random.ts";
+import { type Files, TAMPERINGS } from "./tampering.ts";
 
 // TAMPER_SEED and TAMPER_RUNS repeat or prolong a run.
 const SEED = Number(process.env["TAMPER_SEED"] ?? Date.now() % 2 ** 31);
 const RUNS = Number(process.env["TAMPER_RUNS"] ?? 1000);
-
-/** mulberry32: small, and the same everywhere. */
-function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
-  };
-}
 
 async function writeLog(bench: LogBench): Promise<Files> {
   const log = await bench.open({ maxFileBytes: 4000, keep: 10 });

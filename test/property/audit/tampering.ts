@@ -1,10 +1,8 @@
 import { generateKeyPairSync, hash, sign } from "node:crypto";
+import type { Random } from "../../fakes/random.ts";
 
 /** The files of a log by name, as an attacker finds them. */
 export type Files = Map<string, Buffer>;
-
-/** Numbers from 0 to below `limit`, the same for the same seed. */
-export type Random = (limit: number) => number;
 
 export interface Tampering {
   readonly name: string;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { createLogBench, manyNumbered, numbered } from "../../fakes/audit-log.ts";
 
@@ -111,12 +111,15 @@ describe("the audit log's file", () => {
     const log = await bench.open();
     await log.commit([numbered(1)]);
     renameSync(bench.path, `${bench.path}.000001`);
+    // As logrotate does.
+    writeFileSync(bench.path, "", { mode: 0o640 });
     await log.commit([numbered(2)]);
     await log.commit([numbered(3)]);
     await log.close();
     const verification = await bench.verify();
     assert.deepEqual(verification.problems, []);
     assert.equal(verification.files, 2);
+    assert.equal(statSync(bench.path).mode & 0o777, 0o640);
   });
 
   test("that somebody cut while it is written says so", async () => {

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createJournal } from "../../../src/audit/journal.ts";
+import { manyNumbered, numbered } from "../../fakes/audit-log.ts";
+import { createFakeClock, settle } from "../../fakes/clock.ts";
+import { createInMemoryLog } from "../../fakes/in-memory-log.ts";
+
+function setUp() {
+  const clock = createFakeClock();
+  const log = createInMemoryLog();
+  const warnings: string[] = [];
+  const infos: string[] = [];
+  const published: string[] = [];
+  const journal = createJournal(log, {
+    clock,
+    timeoutMs: () => 1000,
+    checkpointIntervalMs: () => 10_000,
+    warn: (message) => warnings.push(message),
+    info: (message) => infos.push(message),
+    published: (lines) => published.push(...lines),
+  });
+  return { clock, log, journal, warnings, infos, published };
+}
+
+const UNAVAILABLE = { code: "audit_unavailable" };
+
+describe("the journal", () => {
+  test("writes all that comes while it writes with the next batch", async () => {
+    const { journal, log, published } = setUp();
+    log.hold();
+    const first = journal.write(numbered(0), false);
+    await settle();
+    const others = manyNumbered(1, 50).map((event) => journal.write(event, false));
+    log.letGo();
+    await Promise.all([first, ...others]);
+    assert.deepEqual(log.batches, [1, 50]);
+    assert.deepEqual(log.events, manyNumbered(0, 51));
+    assert.equal(published.length, 51);
+  });
+
+  test("lets a call go when its record took too long, and takes back what was not so", async () => {
+    const { journal, log, clock } = setUp();
+    log.hold();
+    const inFlight = assert.rejects(journal.write(numbered(0), false), UNAVAILABLE);
+    await settle();
+    const taken = assert.rejects(journal.write(numbered(1), true), UNAVAILABLE);
+    const kept = assert.rejects(journal.write(numbered(2), false), UNAVAILABLE);
+    await clock.pass(1000);
+    await Promise.all([inFlight, taken, kept]);
+    log.letGo();
+    await journal.close();
+    assert.deepEqual(log.events, [numbered(0), numbered(2)]);
+  });
+
+  test("lets nobody wait for a time limit where writing fails, and tells the operator once", async () => {
+    const { journal, log, warnings } = setUp();
+    log.failWith = "ENOSPC";
+    await assert.rejects(
+      journal.write(numbered(0), true),
+      /audit log is not to be had: it cannot be written \(ENOSPC\)/,
+    );
+    await assert.rejects(journal.write(numbered(1), true), UNAVAILABLE);
+    await assert.rejects(journal.write(numbered(2), false), UNAVAILABLE);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", /ENOSPC/);
+    assert.deepEqual(journal.state, { broken: "ENOSPC", lost: 0, failures: 1 });
+  });
+
+  test("writes again as soon as it can, with all that was kept", async () => {
+    const { journal, log, clock, infos } = setUp();
+    log.failWith = "ENOSPC";
+    await assert.rejects(journal.write(numbered(0), true), UNAVAILABLE);
+    await assert.rejects(journal.write(numbered(1), false), UNAVAILABLE);
+    journal.note(numbered(2));
+    await clock.pass(5000);
+    assert.ok(journal.state.failures > 3, "it went on trying");
+    log.failWith = undefined;
+    await clock.pass(1000);
+    assert.deepEqual(log.events, [numbered(1), numbered(2)]);
+    assert.match(infos[0] ?? "", /can be written again/);
+    await Promise.all([journal.write(numbered(3), true), clock.pass(1)]);
+  });
+
+  test("drops the oldest where it can keep no more, and says how many there were", async () => {
+    const { journal, log, clock } = setUp();
+    log.failWith = "EIO";
+    journal.note(numbered(0));
+    await settle();
+    for (const event of manyNumbered(1, 10_004)) journal.note(event);
+    assert.equal(journal.state.lost, 5);
+    log.failWith = undefined;
+    await clock.pass(1000);
+    const [first, second] = log.events;
+    assert.deepEqual(first?.event === "lost" ? first.records : first, 5);
+    assert.deepEqual(second, numbered(5));
+    assert.equal(log.events.length, 10_001);
+  });
+
+  test("goes on in another log without failing who waits", async () => {
+    const { journal, log } = setUp();
+    const next = createInMemoryLog();
+    log.hold();
+    const before = journal.write(numbered(0), false);
+    await settle();
+    const replaced = journal.replace(() => Promise.resolve(next));
+    const after = journal.write(numbered(1), false);
+    log.letGo();
+    await Promise.all([before, replaced, after]);
+    assert.ok(log.closed);
+    assert.deepEqual([log.events, next.events], [[numbered(0)], [numbered(1)]]);
+  });
+
+  test("writes what is queued before it closes, and nothing after", async () => {
+    const { journal, log } = setUp();
+    journal.note(numbered(0));
+    await journal.close();
+    journal.note(numbered(1));
+    await assert.rejects(journal.write(numbered(2), false), UNAVAILABLE);
+    assert.deepEqual(log.events, [numbered(0)]);
+    assert.ok(log.closed);
+  });
+
+  test("asks for a signature some time after the last record, and not again without another", async () => {
+    const { journal, log, clock } = setUp();
+    journal.note(numbered(0));
+    await settle();
+    await clock.pass(10_000);
+    await clock.pass(60_000);
+    assert.deepEqual(log.batches, [1, 0]);
+  });
+});
