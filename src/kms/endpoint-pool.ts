@@ -1,5 +1,5 @@
-import { createSecureContext, type SecureContext } from "node:tls";
 import { buildConnector, Pool } from "undici";
+import { trustIn } from "./trust.ts";
 
 /** Enough that 64 calls at once do not wait for each other, few enough for `ulimit -n 256`. */
 const MAX_CONNECTIONS = 64;
@@ -29,10 +29,7 @@ export function createEndpointPool(origin: string, ca: readonly string[] | undef
   });
 }
 
-/**
- * With one TLS context for all connections. Left to itself, each would make its own: a list of CAs takes more than 20 ms
- * and a MiB every time.
- */
+/** With one TLS context for all connections. Left to itself, each would make its own. */
 function createConnector(ca: readonly string[] | undefined): buildConnector.connector {
   let connector: buildConnector.connector | undefined;
   return (options, callback) => {
@@ -43,14 +40,4 @@ function createConnector(ca: readonly string[] | undefined): buildConnector.conn
     });
     connector(options, callback);
   };
-}
-
-/** By the list itself, which the pools of one config share. */
-const contexts = new WeakMap<readonly string[], SecureContext>();
-
-function trustIn(ca: readonly string[] | undefined): SecureContext {
-  if (ca === undefined) return createSecureContext();
-  const made = contexts.get(ca) ?? createSecureContext({ ca: [...ca] });
-  contexts.set(ca, made);
-  return made;
 }

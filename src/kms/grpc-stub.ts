@@ -8,6 +8,7 @@ import {
   type Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { trustIn } from "./trust.ts";
 
 /** google.protobuf.Int64Value; int64 is text in JavaScript. */
 export interface Int64Value {
@@ -118,11 +119,10 @@ const NO_SEARCH = {
 const NAME_FOR_ADDRESSES = "address.invalid";
 
 function tlsCredentials(hostname: string, ca: readonly string[] | undefined): ChannelCredentials {
-  const roots = ca === undefined ? null : Buffer.from(ca.join("\n"));
-  if (!isAddress(hostname)) return credentials.createSsl(roots);
+  if (!isAddress(hostname)) return credentials.createFromSecureContext(trustIn(ca));
   const checkAddress = (_: string, certificate: PeerCertificate) =>
     checkServerIdentity(withoutBrackets(hostname), certificate);
-  return credentials.createSsl(roots, null, null, { checkServerIdentity: checkAddress });
+  return credentials.createFromSecureContext(trustIn(ca), { checkServerIdentity: checkAddress });
 }
 
 function isAddress(hostname: string): boolean {
