@@ -32,6 +32,8 @@ export interface CertificateProof {
   readonly kind: "certificate";
   /** The only URI of it, where that is a SPIFFE id. */
   readonly spiffeId: string | undefined;
+  /** Its URIs where they are no SPIFFE id, for messages: nobody is known by them. */
+  readonly rejectedUris?: readonly string[];
   readonly dnsNames: readonly string[];
   /** SHA-256 of its SubjectPublicKeyInfo, base64. */
   readonly publicKeySha256: string;
@@ -71,8 +73,17 @@ export function describeProof(proof: Proof): string | undefined {
     case "unix_peer":
       return `uid ${proof.uid}, gid ${proof.gid}`;
     case "certificate":
-      return `certificate of ${proof.spiffeId ?? proof.dnsNames[0] ?? `the key sha256//${proof.publicKeySha256}`}`;
+      return describeCertificate(proof);
     case "jwt":
       return `token of ${proof.issuer} for ${proof.subject ?? "nobody by name"}`;
   }
+}
+
+function describeCertificate({ spiffeId, rejectedUris, dnsNames, publicKeySha256 }: CertificateProof): string {
+  if (spiffeId !== undefined) return `certificate of ${spiffeId}`;
+  const holder = [...dnsNames, `key sha256//${publicKeySha256}`].join(", ");
+  if (rejectedUris === undefined) return `certificate of ${holder}`;
+  const { length } = rejectedUris;
+  const problem = length === 1 ? "whose URI is no workload's SPIFFE id" : `with ${length} URIs instead of one`;
+  return `certificate of ${holder}, ${problem}`;
 }

@@ -52,7 +52,8 @@ function withProofs(caller: Caller, proofs: readonly Proof[]): Caller {
 
 function canShow(listener: ListenerConfig, caller: CallerConfig): boolean {
   if (caller.kind === "jwt") return true;
-  return (caller.kind === "unix") === (listener.kind === "unix");
+  if (caller.kind === "unix") return listener.kind === "unix";
+  return listener.kind === "tcp" && listener.tls?.clientCa !== undefined;
 }
 
 /** No process has it: stands for a uid or gid that a caller of the config leaves open. */

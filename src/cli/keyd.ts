@@ -15,6 +15,7 @@ import { startServer } from "../server/server.ts";
 import { type Log, logCall } from "../telemetry/log.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
 import type { Taken } from "./reload.ts";
+import { createServerEventLog } from "./server-event-log.ts";
 import { processSurroundings } from "./surroundings.ts";
 import { readVersion } from "./version.ts";
 
@@ -22,7 +23,8 @@ import { readVersion } from "./version.ts";
 export interface Keyd {
   readonly addresses: readonly string[];
   /**
-   * Uses `config` from the next call on, but for what the server was opened with: that stays, and is told of.
+   * Uses `config` from the next call on, but for what the server was opened with: that stays, and is told of. Files of
+   * tls are looked at again.
    *
    * @param listeners where the server would listen had it been started with this config
    * @throws CommandError where it cannot be used, or a file of it cannot be read or written; the old one stays
@@ -49,9 +51,8 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
   const unbounded = createKeyService(state.current, systemClock, (call) => logCall(log, call), trail.current);
   let { maxCalls } = config.limits;
   const service = createBoundedKeyService(unbounded, () => maxCalls);
-  const server = await asUsage(() =>
-    startServer(listeners, config.limits, service, systemClock, { identifyPeers: needsPeers(config) }),
-  );
+  const options = { identifyPeers: needsPeers(config), report: createServerEventLog(log, trail.note, systemClock) };
+  const server = await asUsage(() => startServer(listeners, config.limits, service, systemClock, options));
   const parts = opened.move();
   return {
     addresses: server.addresses,
@@ -65,6 +66,10 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
         await assembly.close();
         throw toUsage(thrown);
       }
+      // Not waited for: the config applies, whatever the files of tls are like.
+      server.renewCertificates().catch((thrown: unknown) => {
+        log.error("the files of tls could not be looked at", { cause: describeCause(thrown) });
+      });
       state.swap(assembly).catch((thrown: unknown) => {
         log.warn("the old config's connections could not be closed", { cause: describeCause(thrown) });
       });

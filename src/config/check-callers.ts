@@ -2,7 +2,7 @@ import type { CallerShape } from "./callers.ts";
 import { checkClearText, checkJwt } from "./check-jwt.ts";
 import type { PartialShape } from "./document.ts";
 import type { KeyPath } from "./issue.ts";
-import { error, type Judgement } from "./judgement.ts";
+import { error, type Judgement, warning } from "./judgement.ts";
 
 /** Exhaustive: a way that is missing here does not compile. */
 const WAYS: Readonly<Record<keyof CallerShape, true>> = {
@@ -20,6 +20,24 @@ export function* checkCallers(config: PartialShape): Generator<Judgement> {
     if (caller.jwt !== undefined) yield* checkJwt(caller.jwt, ["callers", name, "jwt"]);
   }
   yield* checkClearText(config);
+  yield* checkWays(config);
+}
+
+/** A caller that no listener of the file lets prove itself; the command line may give others. */
+function* checkWays({ callerProofs, listeners }: PartialShape): Generator<Judgement> {
+  if (listeners.length === 0 || listeners.includes(undefined)) return;
+  const hasSockets = listeners.some((listener) => listener?.address.startsWith("unix:") === true);
+  const asksForCertificates = listeners.some((listener) => listener?.tls?.clientCa !== undefined);
+  for (const [name, caller] of callerProofs) {
+    const path = ["callers", name];
+    if (caller?.unix !== undefined && !hasSockets) {
+      yield warning(path, "nobody can be this caller: there is no unix listener", "key");
+    }
+    const isCertificate = caller?.spiffe !== undefined || caller?.dns !== undefined || caller?.publicKey !== undefined;
+    if (isCertificate && !asksForCertificates) {
+      yield warning(path, "nobody can be this caller: no listener has tls with clientCa", "key");
+    }
+  }
 }
 
 function* checkCaller(caller: CallerShape, path: KeyPath): Generator<Judgement> {

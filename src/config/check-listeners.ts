@@ -1,4 +1,5 @@
 import { canonicalAddress, isLocalAddress, type ListenAddress, parseListenAddress } from "./address.ts";
+import { checkTls } from "./check-tls.ts";
 import type { ListenerShape, PartialShape } from "./document.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement, warning } from "./judgement.ts";
@@ -27,6 +28,9 @@ function* checkUnix(listener: ListenerShape, path: KeyPath): Generator<Judgement
   if (listener.insecure !== undefined) {
     yield error([...path, "insecure"], "a unix socket never leaves the machine; take this out", "key");
   }
+  if (listener.tls !== undefined) {
+    yield error([...path, "tls"], "a unix socket never leaves the machine; take this out", "key");
+  }
   const others = Number.parseInt(listener.mode ?? "0", 8) & 0o007;
   if (others !== 0) yield warning([...path, "mode"], "every user of this machine can open the socket");
 }
@@ -35,11 +39,13 @@ function* checkTcp(listener: ListenerShape, address: ListenAddress, path: KeyPat
   for (const key of ["mode", "group"] as const) {
     if (listener[key] !== undefined) yield error([...path, key], "only a unix socket has this", "key");
   }
+  yield* checkTls(listener, path);
   const isLocal = isLocalAddress(address);
+  if (listener.tls !== undefined) return;
   if (!isLocal && listener.insecure !== true) {
     yield error(
       [...path, "address"],
-      "other machines can reach this address, and it has no tls; listen on loopback, or say insecure: true",
+      "other machines can reach this address, and it has no tls; give it tls, listen on loopback, or say insecure: true",
     );
   }
   if (isLocal && listener.insecure === true) {

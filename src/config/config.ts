@@ -1,6 +1,7 @@
 import type { AuditConfig } from "./audit.ts";
 import type { CallerConfig } from "./callers.ts";
 import type { ApproveConfig, CallerLimitsConfig, PolicyEntryConfig, RuleLimitsConfig } from "./policy.ts";
+import type { TlsConfig } from "./tls.ts";
 
 export type { AuditConfig } from "./audit.ts";
 export type { CallerConfig } from "./callers.ts";
@@ -12,6 +13,7 @@ export type {
   Operation,
   PolicyEntryConfig,
 } from "./policy.ts";
+export type { TlsConfig } from "./tls.ts";
 
 /** The config as the program uses it: validated, paths absolute, durations in milliseconds, deeply frozen. */
 export interface Config {
@@ -59,6 +61,8 @@ export interface TcpListenerConfig {
   readonly port: number;
   /** Accepts clear text from other machines. */
   readonly insecure: boolean;
+  /** Without it: clear text. */
+  readonly tls?: TlsConfig;
   readonly caller: string | undefined;
 }
 
@@ -235,6 +239,8 @@ export interface LimitsConfig {
   /** Calls in flight, all listeners together. */
   readonly maxCalls: number;
   readonly maxMessageBytes: number;
+  /** How long a TLS handshake may take. */
+  readonly handshakeMs: number;
   readonly connectionIdleMs: number;
   readonly connectionAgeMs: number;
   /** How long calls in flight may take to end after SIGTERM. */

@@ -10,6 +10,7 @@ export const DEFAULT_LIMITS = {
   maxCalls: 1024,
   // A data key is 33 bytes at most; Cloud KMS takes 64 KiB, which is 88 KiB in base64.
   maxMessageBytes: 131_072,
+  handshakeMs: 10_000,
   connectionIdleMs: 900_000,
   connectionAgeMs: 43_200_000,
   drainMs: 10_000,

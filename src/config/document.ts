@@ -1,6 +1,7 @@
 import type { AuditShape } from "./audit.ts";
 import type { CallerShape } from "./callers.ts";
 import type { KmsTransportName, Operation } from "./config.ts";
+import type { TlsShape } from "./tls.ts";
 
 /**
  * The config as it stands in the file, after the schema accepted its shape: durations in milliseconds and defaults
@@ -25,6 +26,7 @@ export interface ListenerShape {
   readonly group?: string | number | undefined;
   readonly caller?: string | undefined;
   readonly insecure?: boolean | undefined;
+  readonly tls?: TlsShape | undefined;
 }
 
 /** Where a credential lies; exactly one of the two. */
@@ -171,6 +173,8 @@ export interface LimitsShape {
   readonly maxCalls: number;
   /** Bytes. */
   readonly maxMessageBytes: number;
+  /** Milliseconds. */
+  readonly handshake: number;
   /** Milliseconds. */
   readonly connectionIdle: number;
   /** Milliseconds. */

@@ -35,6 +35,7 @@ import { parseEndpoint } from "./endpoint.ts";
 import { deepFreeze } from "./freeze.ts";
 import { resolveCallers } from "./resolve-callers.ts";
 import { resolveApprove, resolveCallerLimits, resolvePolicyEntry, resolveRuleLimits } from "./resolve-policy.ts";
+import { resolveTls } from "./resolve-tls.ts";
 
 /** A document that passed every check, as the program uses it. @param path of the file; other paths are relative to it */
 export function resolveConfig(shape: ConfigShape, path: string, hash: string): Config {
@@ -45,7 +46,7 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
   return deepFreeze({
     path: file,
     hash,
-    listeners: shape.listeners.map(resolveListener),
+    listeners: shape.listeners.map((listener) => resolveListener(listener, absolute)),
     callers: resolveCallers(shape.callers, absolute),
     tokenSources: new Map(sources.map(([name, source]) => [name, resolveSource(source, absolute)])),
     rules: shape.rules.map((rule) => resolveRule(rule, google, absolute)),
@@ -60,11 +61,14 @@ export function resolveConfig(shape: ConfigShape, path: string, hash: string): C
 
 type Absolute = (path: string) => string;
 
-function resolveListener(listener: ListenerShape): ListenerConfig {
+function resolveListener(listener: ListenerShape, absolute: Absolute): ListenerConfig {
   const address = parseListenAddress(listener.address);
   if (typeof address === "string") throw new TypeError("a listener passed the checks without a valid address");
   const { caller } = listener;
-  if (address.kind === "tcp") return { ...address, insecure: listener.insecure ?? false, caller };
+  if (address.kind === "tcp") {
+    const tls = listener.tls === undefined ? {} : { tls: resolveTls(listener.tls, absolute) };
+    return { ...address, insecure: listener.insecure ?? false, caller, ...tls };
+  }
   const group = listener.group === undefined ? undefined : String(listener.group);
   return { ...address, mode: Number.parseInt(listener.mode ?? DEFAULT_SOCKET_MODE, 8), group, caller };
 }
@@ -180,6 +184,7 @@ function resolveLimits(limits: LimitsShape): LimitsConfig {
     maxStreamsPerConnection,
     maxCalls,
     maxMessageBytes,
+    handshakeMs: limits.handshake,
     connectionIdleMs: limits.connectionIdle,
     connectionAgeMs: limits.connectionAge,
     drainMs: limits.drain,

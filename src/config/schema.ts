@@ -28,6 +28,7 @@ import {
   text,
 } from "./schema-fields.ts";
 import { approveSchema, callerLimitSchema, policyEntries, ruleLimitsSchema } from "./schema-policy.ts";
+import { tlsSchema } from "./schema-tls.ts";
 import { tokenSourceSchema } from "./schema-token-sources.ts";
 
 export const listenerSchema: z.ZodType<ListenerShape> = section({
@@ -49,6 +50,7 @@ export const listenerSchema: z.ZodType<ListenerShape> = section({
     description: "Accept clear text from other machines. Only for networks that are private by themselves.",
     shownDefault: false,
   }),
+  tls: tlsSchema.optional(),
 }).meta({ description: "One place to listen." });
 
 const nameOrNames = z
@@ -142,6 +144,9 @@ export const limitsSchema: z.ZodType<LimitsShape> = section({
   maxMessageBytes: countField(1024, 4_194_304, " of bytes")
     .prefault(DEFAULT_LIMITS.maxMessageBytes)
     .meta({ description: "Size of a request or answer, in bytes." }),
+  handshake: durationField(1000, 60_000)
+    .prefault(renderDuration(DEFAULT_LIMITS.handshakeMs))
+    .meta({ description: "How long a TLS handshake may take." }),
   connectionIdle: limitDuration(DEFAULT_LIMITS.connectionIdleMs).meta({
     description: "A connection without calls ends after this.",
   }),

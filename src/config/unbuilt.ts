@@ -7,7 +7,6 @@ import type { KeyPath } from "./issue.ts";
  */
 const UNBUILT_KEYS: Readonly<Record<string, readonly string[]>> = {
   "": ["admin"],
-  "listeners[]": ["tls"],
 };
 
 const RECORDS = new Set(["callers", "tokenSources"]);

@@ -16,7 +16,7 @@ export type Admit<S extends Socket = Socket> = (socket: S) => Admission;
 /** The open connections of one listener, and who is at the other end of each. */
 export interface Connections {
   /** Makes a socket one that calls can be traced to; before gRPC gets it. */
-  add<S extends Socket>(socket: S, admit: Admit<S>): void;
+  add<S extends Socket>(socket: S, admit: Admit<S>): Admission;
   /**
    * Where a call comes from.
    *
@@ -54,6 +54,7 @@ export function createConnections(clock: Clock): Connections {
       Object.defineProperties(socket, { remoteAddress: { value: id }, remotePort: { value: undefined } });
       entries.set(id, entry);
       socket.once("close", () => entries.delete(id));
+      return entry.admission;
     },
     originOf(call) {
       const admission = entries.get(call.getPeer())?.admission;

@@ -1,18 +1,22 @@
-import { createServer, type Socket, type Server as SocketServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { Server as GrpcServer } from "@grpc/grpc-js";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { callerAt } from "../access/caller.ts";
 import type { ReadPeer } from "../access/unix-peer.ts";
 import { isLocalAddress, renderAddress } from "../config/address.ts";
-import type { LimitsConfig, ListenerConfig, TcpListenerConfig } from "../config/config.ts";
+import type { LimitsConfig, ListenerConfig } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
 import type { Admit, Connections } from "./connections.ts";
-import { ListenError } from "./listen-error.ts";
+import type { ReportServerEvent } from "./events.ts";
+import { closeServer, listenOnTcp } from "./tcp-socket.ts";
 import { createUnixAdmit } from "./unix-admission.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
 
 export interface Listener {
   /** As a sops user writes it: `unix:///run/…`, `tcp://127.0.0.1:5000` with the port that was really taken. */
   readonly address: string;
+  /** Looks whether the files of its tls have changed; resolves when new ones are in use, or were found bad. */
+  renewCertificates(): Promise<void>;
   /** Takes no more connections. Those that are open stay; resolves when the last of them has ended. */
   stop(): Promise<void>;
   /** Ends the connections that are open; the calls on them are cancelled. */
@@ -24,8 +28,10 @@ export interface Receiver {
   readonly grpc: GrpcServer;
   readonly connections: Connections;
   readonly limits: LimitsConfig;
+  readonly clock: Clock;
   /** Undefined as long as nobody needs to know which process has connected. */
   readonly readPeer: () => ReadPeer | undefined;
+  readonly report: ReportServerEvent;
 }
 
 /**
@@ -35,6 +41,10 @@ export interface Receiver {
  * @throws ListenError
  */
 export async function openListener(config: ListenerConfig, receiver: Receiver): Promise<Listener> {
+  if (config.kind === "tcp" && config.tls !== undefined) {
+    const { openTlsListener } = await import("./tls-listener.ts");
+    return openTlsListener(config, config.tls, receiver);
+  }
   const injector = receiver.grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const open = new Set<Socket>();
   let admit: Admit = createAdmit(config, renderAddress(config), receiver);
@@ -45,23 +55,26 @@ export async function openListener(config: ListenerConfig, receiver: Receiver): 
     injector.injectConnection(socket);
   });
   sockets.maxConnections = receiver.limits.maxConnections;
-  const cut = () => {
-    for (const socket of open) socket.destroy();
+  const common = {
+    renewCertificates: () => Promise.resolve(),
+    cut() {
+      for (const socket of open) socket.destroy();
+    },
   };
   if (config.kind === "tcp") {
     // The system may choose the port: until it has, nobody can connect.
-    const address = renderAddress({ ...config, port: await listenOnTcp(sockets, config) });
+    const address = await listenOnTcp(sockets, config);
     admit = createAdmit(config, address, receiver);
-    return { address, stop: () => close(sockets), cut };
+    return { ...common, address, stop: () => closeServer(sockets) };
   }
   const unixSocket = await listenOnUnixSocket(sockets, config);
   return {
+    ...common,
     address: renderAddress(config),
     stop() {
       unixSocket.remove();
-      return close(sockets);
+      return closeServer(sockets);
     },
-    cut,
   };
 }
 
@@ -69,24 +82,4 @@ function createAdmit(config: ListenerConfig, address: string, { readPeer }: Rece
   if (config.kind === "unix") return createUnixAdmit(config, address, readPeer);
   const origin = { caller: callerAt(address, config.caller), listenerIsLocal: isLocalAddress(config) };
   return () => ({ origin });
-}
-
-function close(sockets: SocketServer): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  sockets.close(() => resolve());
-  return promise;
-}
-
-/** @returns the port, which the system chose where the config says 0 */
-async function listenOnTcp(sockets: SocketServer, config: TcpListenerConfig): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  sockets.once("error", (error: NodeJS.ErrnoException) => {
-    const remedy = error.code === "EADDRINUSE" ? "another program is listening there; end it or choose another" : "";
-    const address = renderAddress(config);
-    reject(new ListenError(`${address}: can't listen there (${error.code}) ${remedy}`.trimEnd(), { cause: error }));
-  });
-  sockets.listen(config.port, config.host, resolve);
-  await promise;
-  const address = sockets.address();
-  return typeof address === "object" && address !== null ? address.port : config.port;
 }

@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { KeyService } from "../key-service.ts";
 import { type Calls, createCalls } from "./calls.ts";
 import { type Connections, createConnections } from "./connections.ts";
+import type { ReportServerEvent } from "./events.ts";
 import { createHealth } from "./health.ts";
 import { ListenError } from "./listen-error.ts";
 import { type Listener, openListener } from "./listener.ts";
@@ -21,6 +22,8 @@ export interface KeyServer {
    * @throws ListenError where this system cannot tell, with the reason
    */
   identifyPeers(): void;
+  /** Looks whether the files of the listeners' tls have changed, beside the times at which it looks anyway. */
+  renewCertificates(): Promise<void>;
   /**
    * Takes no more calls, lets those in flight end for `limits.drainMs` at most, and resolves when all is closed.
    *
@@ -32,6 +35,8 @@ export interface KeyServer {
 export interface ServerOptions {
   /** As {@link KeyServer.identifyPeers}, from the first connection on. */
   readonly identifyPeers?: boolean;
+  /** Told of what happens beside calls. */
+  readonly report?: ReportServerEvent;
 }
 
 interface OpenListener {
@@ -66,9 +71,11 @@ export async function startCallServer(
 ): Promise<KeyServer> {
   // It prints headers that it cannot read, whole: a token with one wrong byte would be in the journal.
   setLogVerbosity(logVerbosity.NONE);
+  const { report = () => {} } = options;
   const hasSockets = listeners.some(({ kind }) => kind === "unix");
   let readPeer = options.identifyPeers === true && hasSockets ? findPeerReader() : undefined;
   const health = createHealth();
+  const receiver = { limits, clock, report, readPeer: () => readPeer };
   const open: OpenListener[] = [];
   try {
     for (const config of listeners) {
@@ -76,7 +83,7 @@ export async function startCallServer(
       const connections = createConnections(clock);
       grpc.addService(KEY_SERVICE, { ...implement(connections) });
       health.addTo(grpc);
-      const listener = await openListener(config, { grpc, connections, limits, readPeer: () => readPeer });
+      const listener = await openListener(config, { ...receiver, grpc, connections });
       open.push({ listener, connections, grpc });
     }
   } catch (thrown) {
@@ -89,6 +96,9 @@ export async function startCallServer(
       if (readPeer !== undefined || !hasSockets) return;
       readPeer = findPeerReader();
       for (const { connections } of open) connections.readmit();
+    },
+    async renewCertificates() {
+      await Promise.all(open.map(({ listener }) => listener.renewCertificates()));
     },
     drain() {
       health.end();

@@ -16,7 +16,13 @@ export interface CertificateRequest {
   readonly authority?: boolean;
   /** For servers; an IPv4 address or a host name. */
   readonly address?: string;
+  /** Further names, in bytes of Latin-1: also such as no CA would sign. */
+  readonly dnsNames?: readonly string[];
+  readonly uris?: readonly string[];
+  readonly notBefore?: Date;
   readonly notAfter?: Date;
+  /** What it is good for, as `SERVER_PURPOSE`; anything where left out. */
+  readonly purposes?: readonly Buffer[];
 }
 
 const DAY_MS = 86_400_000;
@@ -24,12 +30,15 @@ const ECDSA_SHA256 = oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
 const COMMON_NAME = oid(0x55, 0x04, 0x03);
 const BASIC_CONSTRAINTS = oid(0x55, 0x1d, 0x13);
 const ALTERNATIVE_NAMES = oid(0x55, 0x1d, 0x11);
+const EXTENDED_KEY_USAGE = oid(0x55, 0x1d, 0x25);
+/** id-kp-serverAuth. */
+export const SERVER_PURPOSE: Buffer = oid(0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01);
 
 /** An X.509 certificate (RFC 5280) with a new P-256 key: Node.js can read them and not make them. */
 export function createCertificate(request: CertificateRequest): TestCertificate {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const { issuer = { name: request.name, key: privateKey }, notAfter = new Date(Date.now() + DAY_MS) } = request;
-  const notBefore = new Date(Math.min(Date.now(), notAfter.getTime()) - DAY_MS);
+  const { notBefore = new Date(Math.min(Date.now(), notAfter.getTime()) - DAY_MS) } = request;
   const algorithm = sequence(ECDSA_SHA256);
   const body = sequence(
     der(0xa0, der(0x02, Buffer.of(2))),
@@ -52,14 +61,24 @@ export function createCertificate(request: CertificateRequest): TestCertificate 
   };
 }
 
-function extensions({ authority = false, address }: CertificateRequest): Buffer[] {
+function extensions(request: CertificateRequest): Buffer[] {
+  const { authority = false, purposes = [] } = request;
   const constraints = sequence(...(authority ? [der(0x01, Buffer.of(0xff))] : []));
-  const basic = sequence(BASIC_CONSTRAINTS, der(0x01, Buffer.of(0xff)), der(0x04, constraints));
-  if (address === undefined) return [basic];
-  const name = isIPv4(address)
-    ? der(0x87, Buffer.from(address.split(".").map(Number)))
-    : der(0x82, Buffer.from(address));
-  return [basic, sequence(ALTERNATIVE_NAMES, der(0x04, sequence(name)))];
+  const names = alternativeNames(request);
+  return [
+    sequence(BASIC_CONSTRAINTS, der(0x01, Buffer.of(0xff)), der(0x04, constraints)),
+    ...(names.length === 0 ? [] : [sequence(ALTERNATIVE_NAMES, der(0x04, sequence(...names)))]),
+    ...(purposes.length === 0 ? [] : [sequence(EXTENDED_KEY_USAGE, der(0x04, sequence(...purposes)))]),
+  ];
+}
+
+function alternativeNames({ address = "", dnsNames = [], uris = [] }: CertificateRequest): Buffer[] {
+  const hosts = isIPv4(address) || address === "" ? dnsNames : [address, ...dnsNames];
+  return [
+    ...hosts.map((name) => der(0x82, Buffer.from(name, "latin1"))),
+    ...uris.map((uri) => der(0x86, Buffer.from(uri, "latin1"))),
+    ...(isIPv4(address) ? [der(0x87, Buffer.from(address.split(".").map(Number)))] : []),
+  ];
 }
 
 function distinguishedName(name: string): Buffer {

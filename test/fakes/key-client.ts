@@ -1,4 +1,4 @@
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { type ChannelCredentials, Client, credentials, Metadata } from "@grpc/grpc-js";
 import { type DecryptResponse, type EncryptResponse, type KeyMessage, loadKeyService } from "./key-messages.ts";
 
 interface CallOptions {
@@ -26,8 +26,24 @@ const METHODS = loadKeyService();
 
 /** @param address `unix:///path` or `tcp://host:port` */
 export function createKeyClient(address: string): KeyClient {
-  const client = new Client(address.replace(/^tcp:\/\//, ""), credentials.createInsecure());
+  return over(new Client(targetOf(address), credentials.createInsecure()));
+}
 
+/**
+ * The same by TLS.
+ *
+ * @param serverName what the server's certificate is held against: Node takes no IP address for SNI, and grpc-js gives it
+ */
+export function createTlsKeyClient(address: string, secured: ChannelCredentials, serverName: string): KeyClient {
+  const options = { "grpc.ssl_target_name_override": serverName, "grpc.default_authority": serverName };
+  return over(new Client(targetOf(address), secured, options));
+}
+
+function targetOf(address: string): string {
+  return address.replace(/^tcp:\/\//, "");
+}
+
+function over(client: Client): KeyClient {
   function call<A>(method: "Encrypt" | "Decrypt", request: object, options: CallOptions = {}): Promise<A> {
     const { promise, resolve, reject } = Promise.withResolvers<A>();
     const { path, requestSerialize, responseDeserialize } = METHODS[method];

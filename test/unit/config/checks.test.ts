@@ -17,12 +17,12 @@ const errors: readonly (readonly [what: string, text: string, expected: string])
   [
     "a clear-text listener for other machines",
     withRule('    allow: []\nlisteners: [{ address: "tcp://0.0.0.0:1" }]'),
-    "listeners[0].address: other machines can reach this address, and it has no tls; listen on loopback, or say insecure: true",
+    "listeners[0].address: other machines can reach this address, and it has no tls; give it tls, listen on loopback, or say insecure: true",
   ],
   [
     "a clear-text listener on all IPv6 addresses",
     withRule('    allow: []\nlisteners: [{ address: "tcp://[::]:1" }]'),
-    "listeners[0].address: other machines can reach this address, and it has no tls; listen on loopback, or say insecure: true",
+    "listeners[0].address: other machines can reach this address, and it has no tls; give it tls, listen on loopback, or say insecure: true",
   ],
   [
     "a rule for everybody beside an open listener",

@@ -16,6 +16,7 @@ test("a config that says little gets the documented defaults", () => {
     maxStreamsPerConnection: 128,
     maxCalls: 1024,
     maxMessageBytes: 128 * 1024,
+    handshakeMs: 10_000,
     connectionIdleMs: 15 * 60_000,
     connectionAgeMs: 12 * 3_600_000,
     drainMs: 10_000,

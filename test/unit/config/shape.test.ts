@@ -122,7 +122,6 @@ for (const [what, text, expected] of single) {
 
 const unbuilt: readonly (readonly [what: string, text: string, place: string])[] = [
   ["admin", withRule("admin: {}"), "8:1: admin"],
-  ["tls", withRule('listeners: [{ address: "tcp://[::1]:1", tls: {} }]'), "8:41: listeners[0].tls"],
 ];
 
 for (const [what, text, place] of unbuilt) {

@@ -7,6 +7,7 @@ export function serverLimits(): LimitsConfig {
     maxStreamsPerConnection: 10,
     maxCalls: 100,
     maxMessageBytes: 4096,
+    handshakeMs: 10_000,
     connectionIdleMs: 60_000,
     connectionAgeMs: 60_000,
     drainMs: 10_000,
