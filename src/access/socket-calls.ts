@@ -39,6 +39,7 @@ export function loadSocketCalls(platform: string): SocketCalls {
 
 function describe(thrown: unknown): string {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-  if (code === "ERR_ACCESS_DENIED") return "Node.js runs with --permission and without --allow-ffi";
+  if (code === "ERR_ACCESS_DENIED")
+    return "Node.js runs with --permission, and may not call C functions (any more); start anew";
   return `node:ffi does not find getsockopt${code === "" ? "" : ` (${code})`}`;
 }

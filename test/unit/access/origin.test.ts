@@ -8,7 +8,8 @@ const config = parse(
 listeners:
   - { address: unix:///run/a.sock, caller: team-a }
   - { address: unix:///run/b.sock }
-  - { address: "tcp://127.0.0.1:5000", caller: loopback }
+  - { address: "tcp://127.0.0.1:5001" }
+  - { address: "tcp://127.0.0.1:5000", caller: loopback, tls: { certificate: c, privateKey: k, clientCa: a } }
 callers:
   operator: { unix: { uid: 1000 } }
   also-1000: { unix: { uid: 1000 } }
