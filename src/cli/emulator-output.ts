@@ -31,7 +31,7 @@ export interface TextOptions {
 
 /** For a person: what runs, what not to use it for, and lines to copy. */
 export function renderText(emulator: Emulator, { isKept, hasColors }: TextOptions): string {
-  const { url, files, principals } = emulator;
+  const { url, tlsUrl, files, principals } = emulator;
   const style = (format: "bold" | "yellow" | "dim", text: string): string =>
     hasColors ? styleText(format, text, { validateStream: false }) : text;
   const endpoints = Object.entries(endpointsOf(emulator)).map(([name, address]) => `      ${name}: ${address}`);
@@ -47,6 +47,7 @@ export function renderText(emulator: Emulator, { isKept, hasColors }: TextOption
     "export SOPS_GCP_KMS_CLIENT_TYPE=rest",
     `export GOOGLE_CREDENTIALS=${quote(files.serviceAccount)}`,
     "sops encrypt --gcp-kms projects/p/locations/global/keyRings/r/cryptoKeys/k plain.yaml > secret.yaml",
+    ...(tlsUrl === undefined ? [] : grpcLines(tlsUrl).map((line) => style("dim", line))),
     "",
     style("dim", "# sops-keyd: config.yaml"),
     "version: 1",
@@ -65,6 +66,15 @@ export function renderText(emulator: Emulator, { isKept, hasColors }: TextOption
     style("dim", "# faults, access lists, request log"),
     `curl ${url}/emulator/requests`,
   ].join("\n")}\n`;
+}
+
+/** sops speaks gRPC over TLS alone, to a host and port without a scheme. */
+function grpcLines(tlsUrl: string): string[] {
+  const { host } = new URL(tlsUrl);
+  return [
+    `# over TLS: SOPS_GCP_KMS_ENDPOINT=${tlsUrl} SSL_CERT_FILE=…`,
+    `# by gRPC: SOPS_GCP_KMS_ENDPOINT=${host} SOPS_GCP_KMS_CLIENT_TYPE=grpc SSL_CERT_FILE=…`,
+  ];
 }
 
 function credentialLines({ files, principals }: Emulator): string[] {

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { connect } from "node:tls";
 import { startEmulator } from "../../../src/emulator/emulator.ts";
+import { createCertificate } from "../../fakes/certificates.ts";
 
 function run(...argv: readonly string[]): ChildProcess {
   return spawn(process.execPath, ["src/main.ts", "emulator", ...argv], {
@@ -70,6 +75,33 @@ for (const argv of BAD_OPTIONS) {
     assert.match(errorText, /is invalid/);
   });
 }
+
+test("with a certificate it says where it takes TLS, and how sops asks it by gRPC", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "emulator-tls-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const { certificate, privateKey } = createCertificate({ name: "emulator", address: "127.0.0.1" });
+  const [certificateFile, keyFile] = [join(directory, "crt.pem"), join(directory, "key.pem")];
+  writeFileSync(certificateFile, certificate);
+  writeFileSync(keyFile, privateKey, { mode: 0o600 });
+  const options = ["--listen", ":0", "--tls-certificate", certificateFile, "--tls-key", keyFile];
+
+  const [forPrograms, forPeople] = [run(...options, "--json"), run(...options)];
+  const ready = JSON.parse(await firstChunk(forPrograms)) as { url: string; tlsUrl: string; port: number };
+  assert.deepEqual([ready.tlsUrl, ready.url], [`https://127.0.0.1:${ready.port}`, `http://127.0.0.1:${ready.port}`]);
+  const socket = connect({ port: ready.port, host: "127.0.0.1", ca: certificate, ALPNProtocols: ["h2"] });
+  await once(socket, "secureConnect");
+  assert.equal(socket.alpnProtocol, "h2");
+  socket.destroy();
+  assert.match(
+    await firstChunk(forPeople),
+    /^# by gRPC: SOPS_GCP_KMS_ENDPOINT=127\.0\.0\.1:\d+ SOPS_GCP_KMS_CLIENT_TYPE=grpc /m,
+  );
+  for (const child of [forPrograms, forPeople]) {
+    const end = ended(child);
+    child.kill("SIGTERM");
+    assert.equal((await end).code, 0);
+  }
+});
 
 test("a certificate without its key is a usage error, and one that is not there a clear error", async () => {
   const half = await ended(run("--tls-certificate", "crt.pem"));
