@@ -3,6 +3,9 @@ const MINIMUM_NODE_MAJOR = 26;
 
 /** Argv, signals and exit codes; the commands live in `cli/`. */
 async function main(): Promise<void> {
+  const { useCompileCache } = await import("./cli/compile-cache.ts");
+  // Before all that is worth being kept.
+  useCompileCache();
   const { createProgram } = await import("./cli/program.ts");
   const { reportFailure } = await import("./cli/report-failure.ts");
   try {

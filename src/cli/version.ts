@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { PACKAGE_FILE } from "../package-files.ts";
 
-/** From package.json, which lies beside `src/` in a checkout and beside `dist/` in the package. */
+/** From package.json. */
 export function readVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const text = readFileSync(PACKAGE_FILE, "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,8 +1,3 @@
-import { fileURLToPath } from "node:url";
-
-/** Beside `src/` in a checkout, and beside `dist/` in the package. Read for reflection alone: we encode by hand. */
-export const PROTO_FOLDER: string = fileURLToPath(new URL("../../proto", import.meta.url));
-
 /** `keyservice.proto` has no package, so this is its whole name. */
 export const SERVICE_NAME = "KeyService";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import descriptor from "protobufjs/ext/descriptor/index.js";
-import { PROTO_FOLDER } from "./protocol.ts";
+import { PROTO_FOLDER } from "../package-files.ts";
 
 type Message = descriptor.IDescriptorProto;
 

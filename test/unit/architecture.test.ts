@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core",
   ],
   cli: [
+    "package-files",
     "approval",
     "assembly",
     "connect",
@@ -45,7 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core",
   ],
   connect: ["server", "access", "credentials", "config", "core"],
-  server: ["key-service", "backends", "access", "config", "core"],
+  server: ["package-files", "key-service", "backends", "access", "config", "core"],
   assembly: ["approval", "backends", "access", "routing", "credentials", "kms", "config", "core"],
   "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
   approval: ["access", "credentials", "config", "core"],
@@ -59,6 +60,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The config is judged by the rules of routing: its patterns, and which of them cover others.
   config: ["routing", "core"],
   routing: ["core"],
+  "package-files": [],
   core: [],
 };
 
