@@ -82,12 +82,14 @@ async function dispatch(
   const taken = faults.take(route.endpoint, resource);
   if (taken.delayMs > 0) await wait(clock, taken.delayMs, options.signal);
   const outcome = await decideOutcome(call, route, taken, options);
+  const reason = request.headers["x-goog-request-reason"];
   const fault = taken.effect?.kind ?? (taken.delayMs > 0 ? "latency" : undefined);
   log.add({
     time: toTimestamp(clock.nowMs()),
     endpoint: route.endpoint,
     ...(resource !== undefined && { resource }),
     ...(call.principal !== undefined && { principal: call.principal }),
+    ...(typeof reason === "string" && { reason }),
     status: outcome.kind === "reply" ? outcome.reply.status : 0,
     ...(fault !== undefined && { fault }),
   });

@@ -8,6 +8,8 @@ export interface LoggedRequest {
   readonly endpoint: Endpoint | "unknown";
   readonly resource?: string;
   readonly principal?: string;
+  /** What it gave as `x-goog-request-reason`: Google's audit log has it as `requestMetadata.requestAttributes.reason`. */
+  readonly reason?: string;
   /** HTTP status, or 0 where a fault kept the answer back. */
   readonly status: number;
   /** The fault that shaped the answer. */
@@ -35,7 +37,12 @@ export function createRequestLog(): RequestLog {
   return {
     add(entry) {
       counts.set(entry.endpoint, (counts.get(entry.endpoint) ?? 0) + 1);
-      requests.push(entry.resource === undefined ? entry : { ...entry, resource: toPrintableLine(entry.resource) });
+      const { resource, reason } = entry;
+      requests.push({
+        ...entry,
+        ...(resource !== undefined && { resource: toPrintableLine(resource) }),
+        ...(reason !== undefined && { reason: toPrintableLine(reason) }),
+      });
       if (requests.length > MAX_LOGGED_REQUESTS) requests.shift();
     },
     report: () => ({ counts: Object.fromEntries(counts), requests: [...requests] }),

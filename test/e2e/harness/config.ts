@@ -9,6 +9,7 @@ export interface ConfigDocument {
   readonly rules: readonly object[];
   readonly google?: object;
   readonly limits?: object;
+  readonly audit?: object;
 }
 
 export const SHOP_KEYS = "projects/shop/locations/*/keyRings/*/cryptoKeys/*";
