@@ -10,8 +10,6 @@ import { explainRequest } from "../../../src/access/explanation.ts";
 import { type Assembly, assemble } from "../../../src/assembly.ts";
 import type { CallContext } from "../../../src/backends/backend.ts";
 import type { Config } from "../../../src/config/config.ts";
-import { ConfigError } from "../../../src/config/issue.ts";
-import { parseConfig } from "../../../src/config/parse.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { KeyServiceError } from "../../../src/core/errors.ts";
 import type { EmbeddedTokenSource } from "../../../src/credentials/create.ts";
@@ -20,21 +18,12 @@ import { createReloadable } from "../../../src/server/reloadable.ts";
 import { startServer } from "../../../src/server/server.ts";
 import { createKeyClient, type KeyClient } from "../../fakes/key-client.ts";
 import { createEnvironment } from "../../fakes/token-credentials.ts";
-import {
-  CALLERS,
-  evaluate,
-  KEYS,
-  OPERATIONS,
-  type Operation,
-  type PolicyDocument,
-  policyDocument,
-} from "./policy-reference.ts";
+import { loadPolicy, ORIGINS } from "./policy-config.ts";
+import { evaluate, KEYS, OPERATIONS, type Operation, type PolicyDocument, policyDocument } from "./policy-reference.ts";
 
 /** Of which at least 200 are to be asked in full; the generator is seeded, so that a failure can be seen again. */
 const POLICIES = 240;
 const SEED = 20_260_101;
-/** The listeners' names, and one listener that gives none. */
-const ORIGINS = [...CALLERS, undefined] as const;
 
 /** Where a request goes that the policy lets through: it has no token to offer, so nothing is asked of Cloud KMS. */
 const dryWell: EmbeddedTokenSource = () => ({
@@ -48,29 +37,11 @@ const SURROUNDINGS = {
   tokenSources: new Map([["well", dryWell]]),
 };
 
-/** Undefined where the document is refused, as one with an entry that no key of its rule fits. */
-function load(policy: PolicyDocument, directory: string): Config | undefined {
-  const document = {
-    version: 1,
-    listeners: ORIGINS.map((caller, index) => ({ address: `unix://${directory}/${index}.sock`, caller })),
-    tokenSources: { well: { type: "metadata" } },
-    ...policy,
-    rules: policy.rules.map((rule) => ({ ...rule, tokenSource: "well" })),
-  };
-  try {
-    return parseConfig(Buffer.from(JSON.stringify(document)), join(directory, "config.yaml")).config;
-  } catch (thrown) {
-    assert.ok(thrown instanceof ConfigError);
-    for (const { message } of thrown.issues) assert.equal(message, "no key of this rule fits it");
-    return undefined;
-  }
-}
-
 /** The policies that load. */
 async function setUp(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), "matrix-"));
   const policies = fc.sample(policyDocument, { numRuns: 3 * POLICIES, seed: SEED }).flatMap((policy) => {
-    const config = load(policy, directory);
+    const config = loadPolicy(policy, directory);
     return config === undefined ? [] : [{ policy, config }];
   });
   assert.ok(policies.length >= POLICIES, `only ${policies.length} policies load`);
