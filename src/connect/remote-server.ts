@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import {
   Client,
   type ClientOptions,
@@ -6,6 +8,7 @@ import {
   Metadata,
   type ServiceError,
   status,
+  type VerifyOptions,
 } from "@grpc/grpc-js";
 import { isLoopbackHost } from "../config/address.ts";
 import { abortReason } from "../core/deadline.ts";
@@ -46,6 +49,9 @@ const KEEPALIVE_TIMEOUT_MS = 5_000;
 const NO_CONNECTION = /^(?:No connection established|Connection dropped|Name resolution failed|Failed to connect)/;
 const LAST_ERROR = /Last error: (.*?)(?:\. Resolution note:.*)?$/s;
 
+/** https://www.rfc-editor.org/rfc/rfc6761#section-6.4 */
+const NAME_OF_ADDRESS = "address.invalid";
+
 const unchanged = (message: Buffer): Buffer => message;
 
 /** A connection to one server, made when it is first asked and whenever the files of its TLS identity changed. */
@@ -60,7 +66,12 @@ export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): Re
     client?.close();
     version = newest.version;
     const channel =
-      server.kind === "tls" ? credentials.createFromSecureContext(newest.context) : credentials.createInsecure();
+      server.kind === "tls"
+        ? credentials.createFromSecureContext(
+            newest.context,
+            identity.serverName === undefined ? verifyOptionsFor(server.host) : {},
+          )
+        : credentials.createInsecure();
     const target = server.kind === "tls" ? `dns:///${bracketed(server.host)}:${server.port}` : server.target;
     client = new Client(target, channel, optionsFor(server, identity.serverName));
     return client;
@@ -79,11 +90,20 @@ export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): Re
   };
 }
 
+/** Against the address itself: the name that stands in for it is not in any certificate. */
+function verifyOptionsFor(host: string): VerifyOptions {
+  return isIP(host) === 0
+    ? {}
+    : { checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) };
+}
+
 function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-function optionsFor(server: ServerUrl, serverName: string | undefined): ClientOptions {
+function optionsFor(server: ServerUrl, given: string | undefined): ClientOptions {
+  // grpc-js asks TLS for a server by its host, and Node refuses where that is an address (RFC 6066 has names alone).
+  const serverName = given ?? (server.kind === "tls" && isIP(server.host) !== 0 ? NAME_OF_ADDRESS : undefined);
   const isNear = server.kind === "local" || isLoopbackHost(server.host);
   return {
     "grpc.keepalive_time_ms": KEEPALIVE_MS,
@@ -92,9 +112,7 @@ function optionsFor(server: ServerUrl, serverName: string | undefined): ClientOp
     "grpc.max_reconnect_backoff_ms": CONNECT_TIMEOUT_MS,
     "grpc.enable_retries": 0,
     ...(isNear ? { "grpc.enable_http_proxy": 0 } : {}),
-    ...(serverName === undefined
-      ? {}
-      : { "grpc.ssl_target_name_override": serverName, "grpc.default_authority": serverName }),
+    ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
   };
 }
 

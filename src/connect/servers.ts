@@ -46,20 +46,21 @@ export function createServers({ servers, tokens, clock }: ServersOptions): Serve
 
   return {
     async ask(call, signal) {
-      const reasons: string[] = [];
-      let outcomeOfServer: RelayOutcome | undefined;
+      const failures: (RemoteOutcome & { readonly server: string })[] = [];
       const order = [...servers.slice(preferred), ...servers.slice(0, preferred)];
       for (const server of order) {
         const deadlineAtMs = server === order.at(-1) ? call.deadlineAtMs : partOf(call.deadlineAtMs, clock.nowMs());
-        const outcome = await askOne(server, { ...call, deadlineAtMs }, signal);
-        if (outcome.kind === "unreachable") reasons.push(`${server.url}: ${outcome.reason}`);
-        else outcomeOfServer = { ...outcome, server: server.url };
-        if (outcome.kind === "unreachable" || isOutOfOrder(outcome)) continue;
-        preferred = servers.indexOf(server);
-        break;
+        const outcome = { ...(await askOne(server, { ...call, deadlineAtMs }, signal)), server: server.url };
+        if (serves(outcome)) {
+          preferred = servers.indexOf(server);
+          return outcome;
+        }
+        failures.push(outcome);
       }
-      if (outcomeOfServer !== undefined) return outcomeOfServer;
-      throw unreachable(reasons);
+      // What a server said says more than that others could not be reached.
+      const refusal = failures.findLast((failure) => failure.kind === "refused");
+      if (refusal !== undefined) return refusal;
+      throw unreachable(failures.flatMap((failure) => (failure.kind === "unreachable" ? [failure] : [])));
     },
     close() {
       for (const server of servers) server.close();
@@ -72,14 +73,14 @@ function partOf(deadlineAtMs: number, nowMs: number): number {
   return nowMs + (deadlineAtMs - nowMs) * PART_OF_TIME;
 }
 
-/** It answers, but cannot serve, or says nothing: another one may do. */
-function isOutOfOrder(outcome: Exclude<RemoteOutcome, { kind: "unreachable" }>): boolean {
-  return outcome.kind === "refused" && OUT_OF_ORDER.includes(outcome.code);
+/** Not where it cannot be reached, cannot serve just now, or says nothing: another one may do then. */
+function serves<O extends RemoteOutcome>(outcome: O): outcome is Exclude<O, { readonly kind: "unreachable" }> {
+  return outcome.kind === "answered" || (outcome.kind === "refused" && !OUT_OF_ORDER.includes(outcome.code));
 }
 
-function unreachable(reasons: readonly string[]): KeyServiceError {
+function unreachable(failures: readonly { readonly server: string; readonly reason: string }[]): KeyServiceError {
   return new KeyServiceError("server_unreachable", {
-    problem: `no key service could be reached: ${reasons.join("; ")}`,
+    problem: `no key service could be reached: ${failures.map(({ server, reason }) => `${server}: ${reason}`).join("; ")}`,
     remedy: "check --to and --ca, the network, and that sops-keyd runs there",
   });
 }
