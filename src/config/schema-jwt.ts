@@ -6,7 +6,9 @@ import { JWT_ALGORITHMS } from "./jwt-caller.ts";
 import { durationField, list, pathField, section, text } from "./schema-fields.ts";
 
 const CLAIM_VALUE = "text, a whole number, true or false";
-const claimText = text("text of at most 512 characters on one line", /^[^\p{Cc}]{1,512}$/u);
+const claimText = text(CLAIM_VALUE, /^.{1,512}$/).refine((value) => !/\p{Cc}/u.test(value), {
+  error: `expected ${CLAIM_VALUE}`,
+});
 const claimValue = z.union(
   [claimText, z.int({ error: `expected ${CLAIM_VALUE}` }), z.boolean({ error: `expected ${CLAIM_VALUE}` })],
   { error: `expected ${CLAIM_VALUE}` },

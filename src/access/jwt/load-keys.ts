@@ -13,6 +13,8 @@ export type GetDocument = (
 
 /** Far above any key set; Google's has 3 KiB, Microsoft's 30. */
 const MAX_FILE_BYTES = 256 * 1024;
+/** Kubernetes answers 406 where its keys' own type is not accepted. */
+const ACCEPTED = "application/json, application/jwk-set+json";
 const DISCOVERY_PATH = "/.well-known/openid-configuration";
 
 export function createFileLoader(path: string): LoadKeys {
@@ -32,7 +34,7 @@ export function createDiscoveryLoader(
 ): LoadKeys {
   const discovery = new URL(`${issuer.replace(/\/$/, "")}${DISCOVERY_PATH}`);
   return async (signal) => {
-    const headers = { accept: "application/json", ...(await authorisation(tokenFile)) };
+    const headers = { accept: ACCEPTED, ...(await authorisation(tokenFile)) };
     const document = parseDocument(await fetchText(get, discovery, headers, issuer, signal), discovery);
     // OpenID Connect Discovery 4.3: else somebody who answers for one issuer could vouch for another.
     if (document.issuer !== issuer) throw unusable(discovery, "says that it is of another issuer");
