@@ -81,11 +81,6 @@ export const VERIFICATION_MUTATIONS: readonly Mutation[] = [
     edits: [["payloadCrc32c: crc32c(payload),", "payloadCrc32c: 0,"]],
   },
   {
-    broken: "a request that was damaged is sent again",
-    file: "upstream-error.ts",
-    edits: [["/crc32c|checksum/i.test(answered)", "false"]],
-  },
-  {
     broken: "an answer that was damaged is asked for again and reported",
     file: "client.ts",
     edits: [['if (error.code !== "integrity_failed") return;', "if (error.code.length > 0) return;"]],

@@ -67,6 +67,8 @@ const EDITS: readonly Edit[] = [
   () => false,
   (value) => (value === true ? "true" : true),
   (_, random) => String(random.below(2 ** 32)),
+  // One bit of a checksum, in each of its 32 places.
+  (value, random) => String((Number(value) ^ (1 << random.below(32))) >>> 0),
   (_, random) => random.bytes(32).toString("base64"),
   (_, random, fields) => fields[random.pick(Object.keys(fields))],
   (value) => (typeof value === "string" ? String(Number(value) + 1) : 1),

@@ -177,6 +177,16 @@ describe("the REST client of Cloud KMS", () => {
     });
   }
 
+  test("sends a request again that Cloud KMS says arrived damaged", async (t) => {
+    const damaged = () => errorReply(400, "INVALID_ARGUMENT", "ciphertext_crc32c did not match");
+    const { client, call, events } = await setUp(t, [damaged, () => decryptReply(DATA_KEY)]);
+    assert.deepEqual((await client.decrypt(CIPHERTEXT, call)).plaintext, DATA_KEY);
+    assert.deepEqual(
+      events.map(({ kind }) => kind),
+      ["answer_discarded"],
+    );
+  });
+
   test("shows nothing of an answer that is not Google's", async (t) => {
     const { client, call } = await setUp(t, [() => ({ status: 502, text: "<html>PROXY-CANARY</html>" })]);
     await assert.rejects(client.decrypt(CIPHERTEXT, call), (thrown: unknown) => {
