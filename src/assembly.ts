@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { getCACertificates } from "node:tls";
 import { resolveAccounts } from "./access/accounts.ts";
 import { createAdmit } from "./access/admission.ts";
 import { createCallerLimits } from "./access/caller-limits.ts";
@@ -15,8 +13,6 @@ import { createGcpKmsBackend, type Route } from "./backends/gcp-kms.ts";
 import type { GcpKmsKey } from "./backends/sops-key.ts";
 import type { Config, RuleConfig } from "./config/config.ts";
 import type { Environment } from "./config/environment.ts";
-import { fileError } from "./config/issue.ts";
-import { describeReadError } from "./config/load.ts";
 import type { Clock } from "./core/clock.ts";
 import {
   createTokenSources,
@@ -25,13 +21,11 @@ import {
   type TokenSourcesOptions,
 } from "./credentials/create.ts";
 import { createTokenRequests } from "./credentials/token-request.ts";
-import { createKmsClient } from "./kms/client.ts";
-import { createTransport } from "./kms/create-transport.ts";
+import { createKmsClients } from "./kms/create.ts";
 import { cacheDataKeys } from "./kms/data-key-cache.ts";
-import { describeKmsEvent, type KmsEvent } from "./kms/events.ts";
 import { joinIdenticalCalls } from "./kms/joining.ts";
 import type { KmsClient } from "./kms/kms-client.ts";
-import { createQuotaLimiters } from "./kms/quota-limiters.ts";
+import { createProxyChoice } from "./network/choose-proxy.ts";
 
 /** What a config is made into. It holds connections and tokens until it is closed. */
 export interface Assembly {
@@ -64,7 +58,7 @@ export interface Surroundings {
 /**
  * Makes the objects that a config describes. No request is sent before the first call needs it.
  *
- * @throws ConfigError where `google.caFile` cannot be read, or a caller is an account that there is not
+ * @throws ConfigError where a CA file or a proxy cannot be used, or a caller is an account that there is not
  */
 export function assemble(config: Config, surroundings: Surroundings, tokenOptions: TokenSourcesOptions = {}): Assembly {
   const { clock, environment, warn } = surroundings;
@@ -72,15 +66,10 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     ...tokenOptions,
     ...(surroundings.tokenSources === undefined ? {} : { custom: surroundings.tokenSources }),
   });
-  const ca = readTrustedCertificates(config.google.caFile);
-  const report = (event: KmsEvent) => warn(describeKmsEvent(event));
-  const limiters = createQuotaLimiters(clock, report);
-  const random = Math.random;
+  const chooseProxy = createProxyChoice(environment);
+  const createClient = createKmsClients(config, surroundings);
   const routes = config.rules.map((rule): Route => {
-    const transport = createTransport(rule.kms, { ca, userAgent: surroundings.userAgent, clock });
-    const client = joinIdenticalCalls(
-      createKmsClient({ ...rule.kms, rule: rule.name, transport, limiters, clock, random, report }),
-    );
+    const client = joinIdenticalCalls(createClient(rule));
     return { ...rule, tokens: tokenSources.holderFor(rule.tokenSource), client: withCache(client, rule, clock) };
   });
   const limits = createCallerLimits(config.callerLimits, surroundings.callerUsage ?? createCallerUsage(clock));
@@ -91,7 +80,7 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
     authenticate: createAuthenticate(config.callers, {
       clock,
       issuerKeys: surroundings.issuerKeys ?? createIssuerKeys(clock),
-      createGet: (caFile) => createTokenRequests(caFile ?? config.google.caFile),
+      createGet: (caFile) => createTokenRequests(caFile ?? config.google.caFile, { chooseProxy }),
       warn,
     }),
     tokenSources,
@@ -105,14 +94,4 @@ export function assemble(config: Config, surroundings: Surroundings, tokenOption
 
 function withCache(client: KmsClient, { cache }: RuleConfig, clock: Clock): KmsClient {
   return cache === undefined ? client : cacheDataKeys(client, { ...cache, clock });
-}
-
-function readTrustedCertificates(caFile: string | undefined): readonly string[] | undefined {
-  if (caFile === undefined) return undefined;
-  try {
-    // Naming CAs replaces the default ones, so those are named as well.
-    return [...getCACertificates("default"), readFileSync(caFile, "utf8")];
-  } catch (thrown) {
-    throw fileError(caFile, `google.caFile names it, but it cannot be read: ${describeReadError(thrown)}`, thrown);
-  }
 }

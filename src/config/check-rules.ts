@@ -16,7 +16,7 @@ export function* checkRules(config: PartialShape): Generator<Judgement> {
     if (rule === undefined) continue;
     const path = ["rules", index];
     yield* checkTokenSourceNames(rule, path, config);
-    yield* checkKms(rule, path);
+    yield* checkKms(rule, path, config.google?.endpoints.kms);
     yield* checkCache(rule, path);
     yield* checkTransport(rule, path, config.google);
     if (openListener !== undefined && rule.allow === undefined) {
@@ -49,12 +49,19 @@ function* checkTokenSourceNames({ tokenSource }: RuleShape, path: KeyPath, confi
   }
 }
 
-function* checkKms({ match, kms }: RuleShape, rulePath: KeyPath): Generator<Judgement> {
+function* checkKms({ match, kms }: RuleShape, rulePath: KeyPath, usual: string | undefined): Generator<Judgement> {
   const path = [...rulePath, "kms"];
   if (kms.attemptTimeout !== undefined && kms.attemptTimeout > (kms.deadline ?? DEFAULT_DEADLINE_MS)) {
     yield error([...path, "attemptTimeout"], "is longer than the deadline of the whole call");
   }
-  if (kms.endpoint === undefined) return;
+  if (kms.proxy !== undefined && kms.transport === "grpc") {
+    yield error([...path, "proxy"], "is for transport: rest; gRPC goes through the proxies of the environment alone");
+  }
+  if (kms.endpoint === undefined) {
+    if (usual !== undefined && kms.universeDomain === undefined)
+      yield* checkRegion(match, usual, [...rulePath, "match"]);
+    return;
+  }
   if (kms.universeDomain !== undefined) {
     yield warning([...path, "universeDomain"], "has no effect beside endpoint", "key");
   }
@@ -74,11 +81,12 @@ function* checkRegion(match: string, url: string, path: KeyPath): Generator<Judg
   const endpoint = parseEndpoint(url);
   const region = typeof endpoint === "string" ? undefined : regionOfEndpoint(endpoint);
   if (region === undefined) return;
+  const what = path.at(-1) === "match" ? "has google.endpoints.kms, which serves" : "serves";
   const location = locationOfPattern(parsePattern(match));
   if (!globMatches(location, region)) {
-    yield error(path, `serves keys in ${region} only, and no key of this rule lies there`);
+    yield error(path, `${what} keys in ${region} only, and no key of this rule lies there`);
   } else if (location.text !== region) {
-    yield warning(path, `serves keys in ${region} only; write locations/${region} in match, since others will fail`);
+    yield warning(path, `${what} keys in ${region} only; write locations/${region} in match, since others will fail`);
   }
 }
 

@@ -74,7 +74,8 @@ function isBound(source: TokenSourceShape | undefined): boolean {
   }
 }
 
-const SERVICE_HOST = /^(?:cloudkms(?:\.[a-z0-9-]+\.rep)?|oauth2|sts|iamcredentials)\.([a-z0-9-]+(?:\.[a-z0-9-]+)+)$/;
+const SERVICE_HOST =
+  /^(?:cloudkms(?:\.[a-z0-9-]+(?:\.p)?\.rep)?|oauth2|sts|iamcredentials)\.([a-z0-9-]+(?:\.[a-z0-9-]+)+)$/;
 
 /**
  * The universe that an endpoint's host is of, where it tells. Only Google's own domain is certain: `sts.corp.example`

@@ -1,6 +1,7 @@
 import type { AuditConfig } from "./audit.ts";
 import type { CallerConfig } from "./callers.ts";
 import type { ApproveConfig, CallerLimitsConfig, PolicyEntryConfig, RuleLimitsConfig } from "./policy.ts";
+import type { ProxyConfig } from "./proxy.ts";
 import type { TlsConfig } from "./tls.ts";
 
 export type { AuditConfig } from "./audit.ts";
@@ -212,6 +213,12 @@ export interface RuleKmsConfig {
   /** Total time for a call under this rule, retries included. */
   readonly deadlineMs: number;
   readonly attemptTimeoutMs: number;
+  /** Undefined: what the environment says. */
+  readonly proxy: ProxyConfig | undefined;
+  /** PEM file with CAs that are trusted besides the system's, in place of `google.caFile`. */
+  readonly caFile: string | undefined;
+  /** Calls of this rule in flight. */
+  readonly maxCalls: number;
 }
 
 export interface GoogleConfig {

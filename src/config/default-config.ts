@@ -4,6 +4,7 @@ import {
   DEFAULT_ATTEMPT_TIMEOUT_MS,
   DEFAULT_DEADLINE_MS,
   DEFAULT_LIMITS,
+  DEFAULT_RULE_CALLS,
   DEFAULT_UNIVERSE_DOMAIN,
   NO_CALLER_LIMITS,
 } from "./defaults.ts";
@@ -47,6 +48,9 @@ export function createDefaultConfig(environment: Environment): Config {
           transport: "rest",
           deadlineMs: DEFAULT_DEADLINE_MS,
           attemptTimeoutMs: DEFAULT_ATTEMPT_TIMEOUT_MS,
+          proxy: undefined,
+          caFile: undefined,
+          maxCalls: DEFAULT_RULE_CALLS,
         },
         cache: undefined,
       },

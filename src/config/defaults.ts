@@ -33,6 +33,9 @@ export const DEFAULT_CACHE_TTL_MS = 60_000;
 export const MAX_PROMPT_CACHE_TTL_MS = 60_000;
 export const DEFAULT_CACHE_ENTRIES = 1_000;
 
+/** A rule's `kms.maxCalls`: a quarter of `limits.maxCalls`, so that one rule whose calls hang leaves room for the others. */
+export const DEFAULT_RULE_CALLS = 256;
+
 export const DEFAULT_SOCKET_MODE = "0600";
 /** Google's own default and, without an organization policy, its maximum. */
 export const DEFAULT_LIFETIME_MS = 3_600_000;

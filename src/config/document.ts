@@ -132,6 +132,9 @@ export interface RuleKmsShape {
   readonly deadline?: number | undefined;
   /** Milliseconds. */
   readonly attemptTimeout?: number | undefined;
+  readonly proxy?: string | undefined;
+  readonly caFile?: string | undefined;
+  readonly maxCalls?: number | undefined;
 }
 
 export interface RuleShape {

@@ -19,9 +19,9 @@ export function parseEndpoint(text: string): Endpoint | string {
   return { url: url.href.replace(/\/+$/, ""), host };
 }
 
-/** The region that a regional Cloud KMS endpoint serves: `cloudkms.REGION.rep.DOMAIN`. */
-export function regionOfEndpoint(endpoint: Endpoint): string | undefined {
-  return /^cloudkms\.([a-z0-9-]+)\.rep\./.exec(endpoint.host)?.[1];
+/** The region that a regional Cloud KMS endpoint serves: `cloudkms.REGION.rep.DOMAIN`, privately `….p.rep.DOMAIN`. */
+export function regionOfEndpoint({ host }: Pick<Endpoint, "host">): string | undefined {
+  return /^cloudkms\.([a-z0-9-]+)\.(?:p\.)?rep\./.exec(host)?.[1];
 }
 
 /** A DNS name with at least one dot, in lower case. */

@@ -17,6 +17,7 @@ import {
   DEFAULT_DEADLINE_MS,
   DEFAULT_EXEC_TIMEOUT_MS,
   DEFAULT_LIFETIME_MS,
+  DEFAULT_RULE_CALLS,
   DEFAULT_SOCKET_MODE,
 } from "./defaults.ts";
 import type {
@@ -33,6 +34,7 @@ import type {
 } from "./document.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { deepFreeze } from "./freeze.ts";
+import { type ProxyConfig, parseProxySetting } from "./proxy.ts";
 import { resolveCallers } from "./resolve-callers.ts";
 import { resolveApprove, resolveCallerLimits, resolvePolicyEntry, resolveRuleLimits } from "./resolve-policy.ts";
 import { resolveTls } from "./resolve-tls.ts";
@@ -133,12 +135,12 @@ function resolveRule(rule: RuleShape, google: GoogleConfig, absolute: Absolute):
     deny: rule.deny.map(resolvePolicyEntry),
     limits: resolveRuleLimits(rule.limits),
     approve: rule.approve === undefined ? undefined : resolveApprove(rule.approve, absolute),
-    kms: resolveKms(rule, google),
+    kms: resolveKms(rule, google, absolute),
     cache: rule.cache === undefined ? undefined : { ttlMs: rule.cache.ttl, maxEntries: rule.cache.maxEntries },
   };
 }
 
-function resolveKms({ kms }: RuleShape, google: GoogleConfig): RuleKmsConfig {
+function resolveKms({ kms }: RuleShape, google: GoogleConfig, absolute: Absolute): RuleKmsConfig {
   const ofUniverse = kms.universeDomain === undefined ? google.endpoints.kms : `https://cloudkms.${kms.universeDomain}`;
   const deadlineMs = kms.deadline ?? DEFAULT_DEADLINE_MS;
   return {
@@ -147,7 +149,16 @@ function resolveKms({ kms }: RuleShape, google: GoogleConfig): RuleKmsConfig {
     transport: kms.transport ?? "rest",
     deadlineMs,
     attemptTimeoutMs: kms.attemptTimeout ?? Math.min(DEFAULT_ATTEMPT_TIMEOUT_MS, deadlineMs),
+    proxy: resolveProxy(kms.proxy),
+    caFile: kms.caFile === undefined ? undefined : absolute(kms.caFile),
+    maxCalls: kms.maxCalls ?? DEFAULT_RULE_CALLS,
   };
+}
+
+function resolveProxy(text: string | undefined): ProxyConfig | undefined {
+  const setting = text === undefined ? undefined : parseProxySetting(text);
+  if (typeof setting === "string") throw new TypeError("a proxy passed the checks without being valid");
+  return setting;
 }
 
 function resolveGoogle(google: GoogleShape, absolute: Absolute): GoogleConfig {

@@ -4,6 +4,7 @@ import { NAME_PARTS } from "../routing/resource-name.ts";
 import { parseListenAddress } from "./address.ts";
 import { DURATION_PATTERN, parseDuration, renderDuration } from "./duration.ts";
 import { DOMAIN_PATTERN, parseEndpoint } from "./endpoint.ts";
+import { parseProxySetting } from "./proxy.ts";
 
 /**
  * The fields that the schema is made of. Each says in `error` what it expects and never repeats what it got: a
@@ -84,6 +85,13 @@ export function endpointField(): z.ZodString {
   return parsed("an https URL", (value) => {
     const endpoint = parseEndpoint(value);
     return typeof endpoint === "string" ? endpoint : undefined;
+  });
+}
+
+export function proxyField(): z.ZodString {
+  return parsed("the URL of a proxy, env:VARIABLE or none", (value) => {
+    const setting = parseProxySetting(value);
+    return typeof setting === "string" ? setting : undefined;
   });
 }
 

@@ -5,6 +5,7 @@ import {
   DEFAULT_CACHE_TTL_MS,
   DEFAULT_DEADLINE_MS,
   DEFAULT_LIMITS,
+  DEFAULT_RULE_CALLS,
   DEFAULT_SOCKET_MODE,
   DEFAULT_UNIVERSE_DOMAIN,
 } from "./defaults.ts";
@@ -24,6 +25,7 @@ import {
   nameField,
   pathField,
   projectField,
+  proxyField,
   section,
   text,
 } from "./schema-fields.ts";
@@ -82,6 +84,16 @@ const ruleKms = section({
       description: "Time of one try within the deadline; never more than that.",
       shownDefault: renderDuration(DEFAULT_ATTEMPT_TIMEOUT_MS),
     }),
+  proxy: proxyField().optional().meta({
+    description: "HTTP proxy to go through: a URL, env:VARIABLE, or none. Default: what the environment says.",
+  }),
+  caFile: pathField()
+    .optional()
+    .meta({ description: "PEM file with CAs to trust besides the system's, in place of google.caFile." }),
+  maxCalls: countField(1, 65_535).optional().meta({
+    description: "Calls of this rule in flight; what comes beyond is refused.",
+    shownDefault: DEFAULT_RULE_CALLS,
+  }),
 });
 
 const ruleCache = section({

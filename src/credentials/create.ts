@@ -3,6 +3,7 @@ import type { Environment } from "../config/environment.ts";
 import type { CallerToken } from "../core/caller-token.ts";
 import type { Clock } from "../core/clock.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { createProxyChoice } from "../network/choose-proxy.ts";
 import { createChain } from "./chain.ts";
 import { createCredentialReader } from "./credential-file.ts";
 import { mintAnyCredential } from "./credential-types.ts";
@@ -70,6 +71,7 @@ export interface TokenSources {
  * Builds every configured token source. No file is read and nothing is asked for until a token is.
  *
  * @param warn for what an operator should know and no call fails of
+ * @throws ConfigError where a variable of the environment names a proxy that cannot be used
  * @throws KeyServiceError `internal` where impersonations name an unknown source or go round in a circle
  */
 export function createTokenSources(
@@ -81,7 +83,7 @@ export function createTokenSources(
 ): TokenSources {
   const { google, tokenSources } = config;
   const policy = createEndpointPolicy(google);
-  const send = createTokenRequests(google.caFile);
+  const send = createTokenRequests(google.caFile, { chooseProxy: createProxyChoice(environment) });
   const refreshTokens = createRefreshTokens({ stateDirectory: config.stateDirectory, warn });
   const shared = { google, environment, clock, warn, policy, send, refreshTokens };
   /** By scope, then by name: a source that rules use and that impersonates as well holds a token for each. */

@@ -1,9 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { getCACertificates } from "node:tls";
-import type { Agent } from "undici";
+import type { Agent, ProxyAgent } from "undici";
+import type { HttpProxy } from "../config/proxy.ts";
 import { abortReason } from "../core/deadline.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
+import { type ChooseProxy, chooseNone } from "../network/choose-proxy.ts";
+import { joinedLookup } from "../network/joined-lookup.ts";
+import { describeProxyFailure } from "../network/proxy-failure.ts";
 
 export interface TokenRequest {
   readonly method: "GET" | "POST" | "PUT";
@@ -44,6 +48,8 @@ export interface SendTokenRequest {
 export const MAX_RESPONSE_BYTES: number = 64 * 1024;
 
 const CONNECT_TIMEOUT_MS = 3000;
+/** As long as a DNS answer of Google's lives; then it is asked for anew. */
+const CONNECTION_AGE_MS = 300_000;
 /**
  * Three of them fit into a refresh: so a request that hangs leaves time for another one, is told of by the name of its endpoint
  * and holds nobody up for long once the endpoint is back.
@@ -51,68 +57,62 @@ const CONNECT_TIMEOUT_MS = 3000;
 const SILENCE_TIMEOUT_MS = 2500;
 const MAX_CONNECTIONS_PER_ENDPOINT = 8;
 
-/**
- * @param caFile PEM file with CAs that are trusted besides the system's; read at the first request
- * @param moreCas PEM texts of CAs that are trusted as well
- */
-export function createTokenRequests(caFile: string | undefined, moreCas: readonly string[] = []): SendTokenRequest {
-  let agent: Promise<Agent> | undefined;
-  const getAgent = async (): Promise<Agent> => {
-    agent ??= createAgent(caFile, moreCas);
+export interface TokenRequestsOptions {
+  /** PEM texts of CAs that are trusted as well. */
+  readonly moreCas?: readonly string[];
+  /** No proxy unless given. */
+  readonly chooseProxy?: ChooseProxy;
+}
+
+/** @param caFile PEM file with CAs that are trusted besides the system's; read at the first request */
+export function createTokenRequests(caFile: string | undefined, options: TokenRequestsOptions = {}): SendTokenRequest {
+  const { moreCas = [], chooseProxy = chooseNone } = options;
+  /** By the proxy's origin; empty for what goes directly. */
+  const agents = new Map<string, Promise<Agent | ProxyAgent>>();
+  const getAgent = async (proxy: HttpProxy | undefined): Promise<Agent | ProxyAgent> => {
+    const via = proxy?.origin ?? "";
+    const agent = agents.get(via) ?? createAgent(caFile, moreCas, proxy);
+    agents.set(via, agent);
     try {
       return await agent;
     } catch (error) {
       // A CA file that cannot be read now may be there the next time.
-      agent = undefined;
+      agents.delete(via);
       throw error;
     }
   };
   const send = async (request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> => {
     if (signal.aborted) throw abortReason(signal);
+    const proxy = chooseProxy(request.url);
     try {
-      if (request.clientCertificate === undefined) return await exchange(await getAgent(), request, signal);
-      return await exchangeWithCertificate(caFile, moreCas, request.clientCertificate, request, signal);
+      if (request.clientCertificate === undefined) return await exchange(await getAgent(proxy), request, signal);
+      const agent = await createAgent(caFile, moreCas, proxy, request.clientCertificate);
+      return await exchange(agent, request, signal).finally(() => agent.destroy());
     } catch (error) {
-      throw toTransportError(error, request.url, signal);
+      throw toTransportError(error, request.url, signal, proxy);
     }
   };
   const prepare = async (): Promise<void> => {
-    await getAgent();
+    await getAgent(undefined);
   };
   return Object.assign(send, { prepare });
 }
 
-/** A rotated certificate must not meet a connection that the one before opened. */
-async function exchangeWithCertificate(
-  caFile: string | undefined,
-  moreCas: readonly string[],
-  certificate: ClientCertificate,
-  request: TokenRequest,
-  signal: AbortSignal,
-): Promise<TokenResponse> {
-  const agent = await createAgent(caFile, moreCas, certificate);
-  try {
-    return await exchange(agent, request, signal);
-  } finally {
-    await agent.destroy();
-  }
-}
-
+/** @param client a rotated certificate must not meet a connection that the one before opened: for one request alone */
 async function createAgent(
   caFile: string | undefined,
   moreCas: readonly string[],
+  proxy: HttpProxy | undefined,
   client?: ClientCertificate,
-): Promise<Agent> {
+): Promise<Agent | ProxyAgent> {
   // Imported when the first token is fetched: it costs as much as the rest of the start.
   const [undici, ca] = await Promise.all([import("undici"), readCa(caFile, moreCas)]);
-  return new undici.Agent({
-    connections: MAX_CONNECTIONS_PER_ENDPOINT,
-    connect: {
-      timeout: CONNECT_TIMEOUT_MS,
-      ...(ca === undefined ? {} : { ca }),
-      ...(client === undefined ? {} : { cert: client.certificate, key: client.privateKey.reveal() }),
-    },
-  });
+  const trust = { lookup: joinedLookup, ...(ca === undefined ? {} : { ca }) };
+  const tls = client === undefined ? trust : { ...trust, cert: client.certificate, key: client.privateKey.reveal() };
+  const bounds = { connections: MAX_CONNECTIONS_PER_ENDPOINT, clientTtl: CONNECTION_AGE_MS };
+  if (proxy === undefined) return new undici.Agent({ ...bounds, connect: { timeout: CONNECT_TIMEOUT_MS, ...tls } });
+  const { createTunnel } = await import("../network/tunnel.ts");
+  return createTunnel(proxy, { ...bounds, tls, proxyTls: trust, connectTimeoutMs: CONNECT_TIMEOUT_MS });
 }
 
 async function readCa(caFile: string | undefined, moreCas: readonly string[]): Promise<string[] | undefined> {
@@ -130,7 +130,7 @@ async function readCa(caFile: string | undefined, moreCas: readonly string[]): P
   }
 }
 
-async function exchange(agent: Agent, request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> {
+async function exchange(agent: Agent | ProxyAgent, request: TokenRequest, signal: AbortSignal): Promise<TokenResponse> {
   const { silenceMs = SILENCE_TIMEOUT_MS } = request;
   const response = await agent.request({
     origin: request.url.origin,
@@ -165,13 +165,27 @@ function tooLong(url: URL): KeyServiceError {
   });
 }
 
-function toTransportError(thrown: unknown, url: URL, signal: AbortSignal): KeyServiceError {
+function toTransportError(
+  thrown: unknown,
+  url: URL,
+  signal: AbortSignal,
+  proxy: HttpProxy | undefined,
+): KeyServiceError {
   if (thrown instanceof KeyServiceError) return thrown;
   if (signal.aborted) return abortReason(signal);
+  const ofProxy = proxy === undefined ? undefined : describeProxyFailure(thrown);
+  if (ofProxy !== undefined) {
+    return new KeyServiceError("credential_unavailable", {
+      problem: `proxy ${proxy?.host}, the way to token endpoint ${url.host}, ${ofProxy.problem}`,
+      remedy: ofProxy.remedy,
+      cause: thrown,
+    });
+  }
+  const through = proxy === undefined ? "" : ` through proxy ${proxy.host}`;
   const code = transportCode(thrown);
   const what = SILENCES.includes(code) ? "does not answer" : "cannot be reached";
   return new KeyServiceError("credential_unavailable", {
-    problem: `token endpoint ${url.host} ${what} (${code})`,
+    problem: `token endpoint ${url.host} ${what}${through} (${code})`,
     remedy: "check the network and the endpoints in the config",
     cause: thrown,
   });

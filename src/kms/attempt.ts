@@ -35,8 +35,10 @@ export type MakeAttempt = (
 ) => Promise<AttemptOutcome>;
 
 export function createAttempts({ rule, transport, circuit, attemptTimeoutMs, clock }: AttemptOptions): MakeAttempt {
-  const stage = `waiting for Cloud KMS at ${transport.host}`;
-  const timeoutProblem = `Cloud KMS at ${transport.host} did not answer within ${attemptTimeoutMs} ms`;
+  const place =
+    transport.proxyHost === undefined ? transport.host : `${transport.host} through proxy ${transport.proxyHost}`;
+  const stage = `waiting for Cloud KMS at ${place}`;
+  const timeoutProblem = `Cloud KMS at ${place} did not answer within ${attemptTimeoutMs} ms`;
 
   async function send(request: KmsRequest, call: KmsCall, token: HeldToken, tokenIsFresh: boolean) {
     const startedAtMs = clock.monotonicMs();

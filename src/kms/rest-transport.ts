@@ -1,6 +1,6 @@
-import type { Dispatcher } from "undici";
 import type { Clock } from "../core/clock.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import type { EndpointDispatcher } from "./endpoint-pool.ts";
 import { readJsonAnswer } from "./json-answer.ts";
 import { readJsonRefusal } from "./json-refusal.ts";
 import { exchange, type HttpAnswer } from "./rest-exchange.ts";
@@ -11,7 +11,9 @@ import { integrityError } from "./verify.ts";
 
 export interface RestTransportOptions {
   /** Keep-alive connections to the endpoint; closed with the transport. */
-  readonly dispatcher: Pick<Dispatcher, "dispatch" | "destroy">;
+  readonly dispatcher: EndpointDispatcher;
+  /** The proxy that it goes through, for messages. */
+  readonly proxyHost?: string | undefined;
   /** Base URL without a trailing slash, such as `https://cloudkms.googleapis.com`. */
   readonly endpoint: string;
   readonly quotaProject: string | undefined;
@@ -52,6 +54,7 @@ export function createRestTransport(options: RestTransportOptions): KmsTransport
 
   return {
     host,
+    proxyHost: options.proxyHost,
     async send(request, attempt) {
       const body = writeBody(request);
       try {
@@ -63,7 +66,7 @@ export function createRestTransport(options: RestTransportOptions): KmsTransport
         }
       } catch (thrown) {
         attempt.signal.throwIfAborted();
-        return describeFailure(thrown, host);
+        return describeFailure(thrown, host, options.proxyHost);
       } finally {
         body.fill(0);
       }
@@ -77,7 +80,7 @@ export function createRestTransport(options: RestTransportOptions): KmsTransport
   };
 }
 
-function describeFailure(thrown: unknown, host: string): TransportOutcome {
+function describeFailure(thrown: unknown, host: string, proxyHost: string | undefined): TransportOutcome {
   if (thrown instanceof KeyServiceError) {
     return { ok: false, error: thrown, retry: "with_backoff", endpointIsIll: false };
   }
@@ -85,7 +88,7 @@ function describeFailure(thrown: unknown, host: string): TransportOutcome {
     const error = integrityError("it is larger than any answer of Cloud KMS");
     return { ok: false, error, retry: "with_backoff", endpointIsIll: false };
   }
-  return { ok: false, ...describeConnectionFailure(thrown, host) };
+  return { ok: false, ...describeConnectionFailure(thrown, host, proxyHost) };
 }
 
 /** Base64 needs no escaping in JSON. int64 is a string there. */

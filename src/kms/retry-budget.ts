@@ -1,10 +1,10 @@
 /** What is in store for a bad moment: as many retries as a rule has connections, which may all break at once. */
-const RESERVE = 32;
+const RESERVE = 64;
 /** In steady trouble a fifth more requests than calls, and no more. */
 const SHARE = 0.2;
 
 /**
- * Bounds what retries add to an endpoint's trouble: never more than two requests a call, and 1.2 once there were 160
+ * Bounds what retries add to an endpoint's trouble: never more than two requests a call, and 1.2 once there were 320
  * calls, both counted from the start.
  */
 export interface RetryBudget {

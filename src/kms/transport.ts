@@ -44,6 +44,8 @@ export type TransportOutcome =
 export interface KmsTransport {
   /** Its host, for messages. */
   readonly host: string;
+  /** The proxy in between, for messages; undefined where there is none. */
+  readonly proxyHost?: string | undefined;
   /** One request and its answer. Never rejects but with the signal's reason. */
   send(request: KmsRequest, attempt: Attempt): Promise<TransportOutcome>;
   /** Asked without a token: resolves if the endpoint answers and does not say that it is unavailable; rejects if not. */

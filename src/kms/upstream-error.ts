@@ -1,5 +1,6 @@
 import type { Operation } from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { describeProxyFailure } from "../network/proxy-failure.ts";
 import { damagedRequestError } from "./verify.ts";
 
 /** What may be done with a failure. */
@@ -91,15 +92,34 @@ function isChecksumComplaint({ answered }: Refusal): boolean {
   return /crc32c|checksum/i.test(answered);
 }
 
-/** No answer at all: refused, reset, cut short, TLS. */
-export function describeConnectionFailure(thrown: unknown, host: string): AttemptFailure {
-  const error = new KeyServiceError("kms_unavailable", {
-    problem: `Cloud KMS at ${host} could not be reached: ${connectionErrorCode(thrown)}`,
-    remedy: "check the network, proxy and kms.endpoint of the rule, then try again",
-    cause: thrown,
-  });
-  return { error, retry: "with_backoff", endpointIsIll: true };
+/** No answer at all: refused, reset, cut short, TLS. @param proxyHost the proxy in between, if there is one */
+export function describeConnectionFailure(thrown: unknown, host: string, proxyHost?: string): AttemptFailure {
+  const code = connectionErrorCode(thrown);
+  const error = new KeyServiceError("kms_unavailable", { ...explain(thrown, code, host, proxyHost), cause: thrown });
+  return { error, retry: "with_backoff", endpointIsIll: true, connectionBroke: BROKEN.has(code) };
 }
+
+function explain(thrown: unknown, code: string, host: string, proxyHost: string | undefined) {
+  const ofProxy = proxyHost === undefined ? undefined : describeProxyFailure(thrown);
+  if (ofProxy !== undefined) {
+    return {
+      problem: `proxy ${proxyHost}, the way to Cloud KMS at ${host}, ${ofProxy.problem}`,
+      remedy: ofProxy.remedy,
+    };
+  }
+  const through = proxyHost === undefined ? "" : ` through proxy ${proxyHost}`;
+  return { problem: `Cloud KMS at ${host} could not be reached${through}: ${code}`, remedy: remedyFor(code) };
+}
+
+function remedyFor(code: string): string {
+  if (/CERT|SIGNATURE|ISSUER/.test(code)) {
+    return "check kms.endpoint of the rule; a private CA is named by kms.caFile of the rule or google.caFile";
+  }
+  return "check the network, proxy and kms.endpoint of the rule, then try again";
+}
+
+/** A connection that was there and is no more, rather than one that could not be made. */
+const BROKEN: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 
 /** `ECONNREFUSED` and the like: the codes of Node and undici, never their messages, which can quote bytes. */
 function connectionErrorCode(thrown: unknown): string {

@@ -8,7 +8,7 @@ import type { OpenTransport } from "./kms-transport-contract.ts";
 /** Every way to Cloud KMS, by its name in tests. */
 export const TRANSPORTS: Readonly<Record<string, OpenTransport>> = {
   REST: async ({ endpoint, ca, ...options }) => {
-    const dispatcher = createEndpointPool(new URL(endpoint).origin, ca);
+    const dispatcher = createEndpointPool(new URL(endpoint).origin, { ca });
     return createRestTransport({ ...options, endpoint, dispatcher, clock: systemClock });
   },
   gRPC: openGrpcTransport,

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { isAbsolute } from "node:path";
 import { KeyServiceError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
+import { createProxyChoice } from "../../network/choose-proxy.ts";
 import type { CredentialDocument } from "../credential-document.ts";
 import { createCredentialReader } from "../credential-file.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
@@ -143,7 +144,10 @@ function createTrustingTransports(): SelectTransport {
     if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
       throw document.fault("ca_cert_path", "names a file without a certificate in PEM form");
     }
-    if (latest?.pem !== pem) latest = { pem, send: createTokenRequests(context.google.caFile, [pem]) };
+    if (latest?.pem !== pem) {
+      const chooseProxy = createProxyChoice(context.environment);
+      latest = { pem, send: createTokenRequests(context.google.caFile, { moreCas: [pem], chooseProxy }) };
+    }
     return latest.send;
   };
 }

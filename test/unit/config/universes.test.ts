@@ -26,9 +26,31 @@ test("endpoints of the universe, of a proxy, of an emulator and of Private Servi
   for (const lines of [
     '{ endpoints: { sts: "https://google-sts.corp.example", kms: "http://127.0.0.1:8181" } }',
     '{ endpoints: { kms: "https://cloudkms-psc.p.googleapis.com" } }',
-    '{ universeDomain: example.cloud, endpoints: { kms: "https://cloudkms.eu.rep.example.cloud" } }',
   ]) {
     assert.deepEqual(warningsOf(google(lines)), []);
+  }
+  const regional = google(
+    '{ universeDomain: example.cloud, endpoints: { kms: "https://cloudkms.eu.rep.example.cloud" } }',
+  );
+  assert.deepEqual(warningsOf(regional.replace(/locations\/[^/]+/, "locations/eu")), []);
+});
+
+test("a regional endpoint for all rules is held against the location of each rule's keys", () => {
+  for (const host of ["cloudkms.eu.rep.googleapis.com", "cloudkms.eu.p.rep.googleapis.com"]) {
+    const text = google(`{ endpoints: { kms: "https://${host}" } }`);
+    const problem = "has google.endpoints.kms, which serves keys in eu only";
+    assert.match(
+      issuesOf(text.replace(/locations\/[^/]+/, "locations/global")).join(),
+      new RegExp(`rules\\[0\\]\\.match: ${problem}, and no key of this rule lies there`),
+    );
+    const star = warningsOf(text.replace(/locations\/[^/]+/, "locations/*"));
+    assert.match(star.join(), new RegExp(`rules\\[0\\]\\.match: ${problem}; write locations/eu in match`));
+    const elsewhere = text.replace(/locations\/[^/]+/, "locations/global").replace(
+      /(\n +tokenSource:)/,
+      `
+    kms: { endpoint: "https://cloudkms.googleapis.com" }$1`,
+    );
+    assert.deepEqual(warningsOf(elsewhere), []);
   }
 });
 

@@ -40,7 +40,7 @@ async function setUp(
   const client = createKmsClient({
     rule: "rule",
     transport: createRestTransport({
-      dispatcher: createEndpointPool(endpoint.url, undefined),
+      dispatcher: createEndpointPool(endpoint.url),
       endpoint: endpoint.url,
       quotaProject,
       userAgent: "sops-keyd/test",
