@@ -35,5 +35,5 @@ export function parseCertificates(pem: string, path: string): readonly [X509Cert
   } catch (thrown) {
     throw new PemError(`${path}: holds a certificate that cannot be read`, { cause: thrown });
   }
-  throw new PemError(`${path}: holds no certificate in PEM (-----BEGIN CERTIFICATE-----)`);
+  throw new PemError(`${path}: holds no certificate in PEM`);
 }
