@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { isLoopbackHost, type ListenAddress, parseListenAddress, renderAddress } from "../config/address.ts";
+import { isLoopbackHost, type ListenAddress, parseListenAddress } from "../config/address.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { type Environment, processEnvironment } from "../config/environment.ts";
 import { loadActiveConfig } from "./active-config.ts";
@@ -17,11 +17,11 @@ export function chooseListeners(
   return config.listeners.length > 0 ? config.listeners : [unixListener(defaultSocketPath(environment))];
 }
 
-/** The address that `health` asks where none is given. */
-export async function listenerAddress(configFile: string | undefined): Promise<string> {
+/** The listener that `health` asks where no address is given. */
+export async function firstListener(configFile: string | undefined): Promise<ListenerConfig> {
   const { config } = await loadActiveConfig(configFile, processEnvironment);
-  const [first] = chooseListeners({}, config, processEnvironment);
-  return first === undefined ? "" : renderAddress(first);
+  const [first = unixListener(defaultSocketPath(processEnvironment))] = chooseListeners({}, config, processEnvironment);
+  return first;
 }
 
 function listenerFromFlags(
