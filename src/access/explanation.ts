@@ -5,7 +5,7 @@ import type { TrailStep } from "../routing/router.ts";
 import { approvalFor } from "./approval.ts";
 import { type AppliedLimit, limitsFor } from "./caller-limits.ts";
 import { createDecide } from "./decision.ts";
-import { findOrigin } from "./origin.ts";
+import { type Asker, findOrigin } from "./origin.ts";
 
 /** What the config decides for one request, as plain data for people and programs. */
 export interface Explanation {
@@ -70,17 +70,12 @@ export interface ExplainedStep {
 }
 
 /** Decides as the server does, and tells all of it. Asks nobody. */
-export function explainRequest(
-  config: Config,
-  resource: string,
-  callerName: string | undefined,
-  operation: Operation,
-): Explanation {
-  const origin = findOrigin(config, callerName);
+export function explainRequest(config: Config, resource: string, asker: Asker, operation: Operation): Explanation {
+  const origin = findOrigin(config, asker);
   const base = {
     key: resource,
     operation,
-    caller: callerName ?? null,
+    caller: typeof asker === "object" ? origin.caller.names.join(", ") || null : (asker ?? null),
     listener: origin.caller.listener,
     notes: origin.notes,
   };

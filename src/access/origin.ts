@@ -4,6 +4,9 @@ import { resolveAccounts } from "./accounts.ts";
 import { type Caller, callerAt, type Proof } from "./caller.ts";
 import { createIdentify } from "./identify.ts";
 
+/** No process has it: stands for a uid or gid that a caller of the config leaves open. */
+const ANY_ID = -1;
+
 /** Where a request is taken to come from that has only a caller's name. */
 export interface Origin {
   readonly caller: Caller;
@@ -12,15 +15,33 @@ export interface Origin {
   readonly notes: readonly string[];
 }
 
+/** A process by what the kernel would say of it; what is undefined is nobody's. */
+export interface AskingProcess {
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+}
+
+/** Who is to be taken to ask: a caller by its name, a process, or somebody without a name. */
+export type Asker = string | AskingProcess | undefined;
+
 /**
  * A caller of this name as the server would meet it: by the listener that gives the name, or else with the proof that
  * `callers` asks for, by the first listener that such a proof can be shown to. It has all names that fit.
  *
  * @throws ConfigError where a caller is an account that there is not
  */
-export function findOrigin(config: Config, name: string | undefined): Origin {
-  const { caller, ...where } = findUnnamed(config, name);
+export function findOrigin(config: Config, asker: Asker): Origin {
+  const { caller, ...where } = typeof asker === "object" ? findSocket(config, asker) : findUnnamed(config, asker);
   return { ...where, caller: createIdentify(resolveAccounts(config.callers))(caller) };
+}
+
+/** A process by the first unix socket; whether it may open that is for the file system to say. */
+function findSocket(config: Config, { uid = ANY_ID, gid = ANY_ID }: AskingProcess): Origin {
+  const proofs: readonly Proof[] = [{ kind: "unix_peer", uid, gid, pid: 0 }];
+  const listener = config.listeners.find(({ kind }) => kind === "unix");
+  if (listener !== undefined) return originAt(listener, proofs);
+  const caller = withProofs(callerAt("a unix socket that is not in the config", undefined), proofs);
+  return { caller, isLocal: true, notes: ["no listener of the config is a unix socket"] };
 }
 
 function findUnnamed(config: Config, name: string | undefined): Origin {
@@ -55,9 +76,6 @@ function canShow(listener: ListenerConfig, caller: CallerConfig): boolean {
   if (caller.kind === "unix") return listener.kind === "unix";
   return listener.kind === "tcp" && listener.tls?.clientCa !== undefined;
 }
-
-/** No process has it: stands for a uid or gid that a caller of the config leaves open. */
-const ANY_ID = -1;
 
 /** The least that this caller has to show. */
 function proofFor(name: string, caller: CallerConfig): Proof {

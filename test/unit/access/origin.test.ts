@@ -47,3 +47,14 @@ test("a name that the config does not have is told", () => {
   assert.deepEqual(caller.names, ["mallory"]);
   assert.deepEqual(notes, ["neither a listener nor callers of the config has the name mallory"]);
 });
+
+test("a process comes by the first socket, with the names of its user and group", () => {
+  const { caller, notes } = findOrigin(config, { uid: 1000, gid: 50 });
+  assert.equal(caller.listener, "unix:///run/a.sock");
+  assert.deepEqual(caller.names, ["team-a", "operator", "also-1000", "staff"]);
+  assert.deepEqual(notes, []);
+  assert.deepEqual(findOrigin(config, { uid: 1001, gid: undefined }).caller.names, ["team-a"]);
+  const { caller: elsewhere, notes: told } = findOrigin({ ...config, listeners: [] }, { uid: undefined, gid: 50 });
+  assert.deepEqual(elsewhere.names, ["staff"]);
+  assert.deepEqual(told, ["no listener of the config is a unix socket"]);
+});
