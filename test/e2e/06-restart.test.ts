@@ -88,6 +88,18 @@ testWithSops("SIGHUP takes a changed config for the next call", async (bench) =>
   assertSucceeded(await bench.sops(keyd, ["encrypt", "--gcp-kms", SECOND_KEY, "-i", "other.yaml"]));
 });
 
+testOnBench("SIGHUP names what only a restart applies, and logs the new config's warnings", async (bench) => {
+  const keyd = await bench.serve();
+  const listeners = [{ address: `unix://${bench.path("other.sock")}`, mode: "0666" }];
+  bench.writeConfig({ listeners, limits: { drain: "1s", maxCalls: 7 } });
+  keyd.child.signal("SIGHUP");
+  await keyd.child.waitFor("stderr", /listeners\[0\]\.mode: every user of this machine can open the socket/);
+  const [line] = await keyd.child.waitFor("stderr", /^.*only a restart applies it.*$/m);
+  const { level, keys } = JSON.parse(line) as { level: string; keys: string };
+  assert.equal(level, "warn");
+  assert.equal(keys, "listeners[0].address, limits.drain");
+});
+
 testWithSops("SIGHUP with a bad config keeps the old one, and the log says why: file, line and key", async (bench) => {
   const keyd = await bench.serve();
   await encryptSecret(bench, keyd);
