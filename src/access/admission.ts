@@ -29,15 +29,16 @@ export function createAdmit<R extends LimitedRule & ApprovedRule>(
     const decision = decide(request);
     if (!decision.allowed) throw decision.error;
     const { rule } = decision;
-    using taken = new DisposableStack();
+    let taken: Disposable | undefined;
     try {
-      taken.use(limits.enter(request.caller, rule));
+      taken = limits.enter(request.caller, rule);
       const ask = approvalFor(rule, request.operation);
       const approvedBy = ask === undefined ? undefined : await approve(request, rule.name, ask, signal);
-      const held = taken.move();
-      const giveBack = { [Symbol.dispose]: () => held.dispose() };
-      return approvedBy === undefined ? { rule, ...giveBack } : { rule, approvedBy, ...giveBack };
+      const held = taken;
+      const admission = { rule, [Symbol.dispose]: () => held[Symbol.dispose]() };
+      return approvedBy === undefined ? admission : { ...admission, approvedBy };
     } catch (thrown) {
+      taken?.[Symbol.dispose]();
       throw toKeyServiceError(thrown).within({ key: request.key, rule: rule.name });
     }
   };

@@ -26,11 +26,14 @@ export function createCalls(service: KeyService, originOf: (call: PeerOfCall) =>
     work: (request: KeyRequest, context: CallContext) => Promise<Buffer>,
   ): Promise<Buffer> {
     const cancelled = new AbortController();
-    call.once("cancelled", () => cancelled.abort(abortReason(undefined)));
+    const onCancelled = () => cancelled.abort(abortReason(undefined));
+    call.once("cancelled", onCancelled);
     using deadline = callerDeadline(call, clock, cancelled.signal);
     const signal = deadline?.signal ?? cancelled.signal;
     const context = { ...originOf(call), ...readAuthorization(call.metadata), signal };
     const bytes = await work(decodeOrTell(operation, call.request, context), context);
+    // grpc-js says this of every call that has ended: to answered ones it must mean nothing, and cost nothing.
+    call.off("cancelled", onCancelled);
     // sops takes an empty answer for a key and writes a file that nobody can open.
     if (bytes.length > 0) return bytes;
     throw new KeyServiceError("internal", {

@@ -1,8 +1,9 @@
 import { styleText } from "node:util";
-import { createLogger, format, type Logger, transports } from "winston";
+import { createLogger, format, type Logger } from "winston";
 import { describeCause } from "../core/describe-cause.ts";
 import { type KeyServiceError, toPrintableLine } from "../core/errors.ts";
 import type { CallRecord } from "./call-record.ts";
+import { createStderrTransport, LINE } from "./stderr-transport.ts";
 
 /** The fields of a log line. Values are text, numbers or truth: nothing that could carry more than it shows. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -22,7 +23,7 @@ export function createLog(level: LogLevel, forTerminal: boolean): Log {
   const logger = createLogger({
     level,
     format: forTerminal ? terminalFormat() : jsonFormat(),
-    transports: [new transports.Console({ stderrLevels: [...LOG_LEVELS], forceConsole: false })],
+    transports: [createStderrTransport()],
   });
   return {
     error: write(logger, "error"),
@@ -38,16 +39,13 @@ function write(logger: Logger, level: LogLevel): Log["info"] {
   };
 }
 
-/** Where winston's transports look for the finished line (its package triple-beam). */
-const MESSAGE = Symbol.for("message");
-
 /**
  * winston's own `timestamp` and `json` take 8 µs a line more than this, a twentieth of a whole call: they are made for
  * fields that may hold anything, and ours hold text, numbers and truth.
  */
 function jsonFormat() {
   const finish = format((info) => {
-    info[MESSAGE] = JSON.stringify({ timestamp: new Date().toISOString(), ...info });
+    info[LINE] = JSON.stringify({ timestamp: new Date().toISOString(), ...info });
     return info;
   });
   return finish();

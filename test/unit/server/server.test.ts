@@ -165,6 +165,17 @@ describe("the gRPC server", () => {
     assert.equal(signal.reason.code, "cancelled");
   });
 
+  test("does not call an answered call cancelled, as grpc-js does", async (t) => {
+    const signals: AbortSignal[] = [];
+    const { client } = await setUp(t, (_key, _payload, { signal }) => {
+      signals.push(signal);
+      return Promise.resolve(Buffer.from("x"));
+    });
+    // The first one's stream has closed by the time that the third is answered.
+    for (let call = 0; call < 3; call++) await client.decrypt(GCP_KEY, Buffer.from("c"));
+    assert.equal(signals[0]?.aborted, false);
+  });
+
   test("takes over the caller's deadline", async (t) => {
     const clock = createFakeClock({ startMs: Date.now() });
     const arrived = Promise.withResolvers<AbortSignal>();
