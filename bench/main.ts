@@ -18,7 +18,8 @@ async function main(options: BenchOptions): Promise<void> {
   execFileSync("npm", ["run", "--silent", "build"], { stdio: ["ignore", "inherit", "inherit"] });
   const sops = await findSops();
   const peers = createPeers(sops);
-  const command = ["npm run bench", ...process.argv.slice(2)].join(process.argv.length > 2 ? " -- " : "");
+  const args = process.argv.slice(2);
+  const command = args.length === 0 ? "npm run bench" : `npm run bench -- ${args.join(" ")}`;
   const results = openResults(options.jsonFile, options.resume, command, describeMachine(sops));
   using workplace = createWorkplace(await buildUpstream(), options.profileDirectory);
   const tasks = planTasks(options, { peers, sops, workplace, results });

@@ -1,12 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Peer, PeerSurroundings } from "./peer.ts";
+import { NODE_WARM_UP_CALLS, type Peer, type PeerSurroundings } from "./peer.ts";
 import { type KeyServiceCommand, startKeyService } from "./server.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** What a user has installed: the compiled program. */
-export const KEYD: readonly string[] = [process.execPath, join(ROOT, "dist", "main.js")];
+/** What a user has installed: the launcher of the compiled program. */
+export const KEYD: readonly string[] = [join(ROOT, "bin", "sops-keyd")];
 
 export type Transport = "rest" | "grpc";
 
@@ -15,6 +15,7 @@ export function createKeydPeer(transport: Transport): Peer {
   return {
     title: `sops-keyd, ${transport === "rest" ? "REST" : "gRPC"}`,
     needsTls: transport === "grpc",
+    warmUpCalls: NODE_WARM_UP_CALLS,
     start: (surroundings) => startKeyService(keydCommand(surroundings, transport), surroundings),
   };
 }

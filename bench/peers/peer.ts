@@ -31,5 +31,10 @@ export interface Peer {
   readonly needsTls?: boolean;
   /** It asks nobody: one measurement stands for all upstreams. */
   readonly floor?: boolean;
+  /** How many calls it is given before it is measured: many where V8 compiles while it runs. */
+  readonly warmUpCalls: number;
   start(surroundings: PeerSurroundings): Promise<RunningPeer>;
 }
+
+export const NODE_WARM_UP_CALLS = 5_000;
+export const GO_WARM_UP_CALLS = 300;

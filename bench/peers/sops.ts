@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Transport } from "./keyd.ts";
-import type { Peer, PeerSurroundings } from "./peer.ts";
+import { GO_WARM_UP_CALLS, type Peer, type PeerSurroundings } from "./peer.ts";
 import { startKeyService } from "./server.ts";
 
 type Identity = "service account" | "static token";
@@ -12,6 +12,7 @@ export function createSopsPeer(sops: string, transport: Transport, identity: Ide
   return {
     title: `sops keyservice, ${transport === "rest" ? "REST" : "gRPC"}, ${identity}`,
     needsTls: transport === "grpc",
+    warmUpCalls: GO_WARM_UP_CALLS,
     start(surroundings) {
       const socket = join(surroundings.directory, "sops.sock");
       const args = ["keyservice", "--network", "unix", "--address", socket];

@@ -55,8 +55,8 @@ function suits(peers: Peers, name: PeerName, upstream: UpstreamName, isFirstUpst
   return floor ? isFirstUpstream : UPSTREAMS[upstream].tls || !needsTls;
 }
 
-/** So that just-in-time compilers and connection pools are where they will be. */
-const WARM_UP = { seconds: 1.5, maxCalls: 3_000 };
+/** On a busy machine; otherwise the number of calls ends it. */
+const MAX_WARM_UP_SECONDS = 10;
 
 /**
  * Measures cells that share a round, an upstream and a peer, on one run of the peer.
@@ -76,7 +76,9 @@ export async function measureCells(
   await using peer = await peers[first.peer].start(workplace.surroundings(upstream));
   // The most at once first: it leaves everything warm for the rest.
   const ordered = [...cells].sort((a, b) => b.inFlight - a.inFlight);
-  await peer.drive({ ...plan, ...WARM_UP, inFlight: ordered[0]?.inFlight ?? 1 });
+  // So that just-in-time compilers and connection pools are where they will be.
+  const warmUp = { seconds: MAX_WARM_UP_SECONDS, maxCalls: peers[first.peer].warmUpCalls };
+  await peer.drive({ ...plan, ...warmUp, inFlight: ordered[0]?.inFlight ?? 1 });
   for (const cell of ordered) done(cell, await measure(cell, plan, peer, upstream));
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { within } from "./within.ts";
 
@@ -63,7 +64,8 @@ export function startProcess(file: string, args: readonly string[], options: Pro
 /** Nothing of the user's but where programs are: no credential, no proxy. */
 export function bareEnvironment(): Record<string, string> {
   return {
-    PATH: process.env["PATH"] ?? "",
+    // Our launcher takes the first Node.js of the path.
+    PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
     HOME: process.env["HOME"] ?? "",
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
     METADATA_SERVER_DETECTION: "none",
