@@ -77,7 +77,9 @@ export type SyslogFacility = (typeof SYSLOG_FACILITIES)[number];
 /** Where a syslog server listens. */
 export type SyslogAddress =
   | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "udp" | "tcp" | "tls"; readonly host: string; readonly port: number };
+  | { readonly kind: "udp"; readonly host: string; readonly port: number }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "tls"; readonly host: string; readonly port: number };
 
 const DEFAULT_PORTS = { udp: 514, tcp: 601, tls: 6514 } as const;
 const EXPECTED_ADDRESS = "expected unix:///dev/log, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT";
