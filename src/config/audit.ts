@@ -82,7 +82,7 @@ export type SyslogAddress =
   | { readonly kind: "tls"; readonly host: string; readonly port: number };
 
 const DEFAULT_PORTS = { udp: 514, tcp: 601, tls: 6514 } as const;
-const EXPECTED_ADDRESS = "expected unix:///dev/log, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT";
+const EXPECTED_ADDRESS = "expected unix:///PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT";
 
 /** The address, or in words what was expected. */
 export function parseSyslogAddress(text: string): SyslogAddress | string {

@@ -34,7 +34,7 @@ const syslog = section({
   address: parsed("the address of a syslog server", (value) => {
     const address = parseSyslogAddress(value);
     return typeof address === "string" ? address : undefined;
-  }).meta({ description: "unix:///dev/log, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT." }),
+  }).meta({ description: "unix:///PATH (a stream socket), udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT." }),
   facility: z
     .enum(SYSLOG_FACILITIES, { error: `expected one of ${SYSLOG_FACILITIES.join(", ")}` })
     .prefault("authpriv")

@@ -80,7 +80,8 @@ describe("the documents", () => {
     assert.ok(lines.length > 5);
     const unknown = lines.filter((line) => {
       const [name, ...words] = (line.split(/ -- | #|[|>&]/)[0] ?? "").trim().split(/\s+/);
-      const command = program.commands.find((each) => each.name() === name);
+      const group = program.commands.find((each) => each.name() === name);
+      const command = group?.commands.find((each) => each.name() === words[0]) ?? group;
       const options = words.filter((word) => word.startsWith("--")).map((word) => word.split("=")[0]);
       const known = command?.options.map(({ long }) => long) ?? [];
       return command === undefined || options.some((option) => option !== "--help" && !known.includes(option));
