@@ -9,7 +9,7 @@ import type { KmsTransport } from "./transport.ts";
 export interface TransportSurroundings {
   /** Certificates in PEM form that are trusted; undefined: Node's own. */
   readonly ca?: readonly string[] | undefined;
-  /** Undefined: the endpoint is reached directly. gRPC takes the environment's by itself. */
+  /** Undefined: the endpoint is reached directly. */
   readonly proxy?: HttpProxy | undefined;
   readonly userAgent: string;
   readonly clock: Clock;
@@ -31,7 +31,7 @@ export function createTransport(kms: RuleKmsConfig, surroundings: TransportSurro
     case "grpc":
       return createLazyTransport(host, async () => {
         const { openGrpcTransport } = await import("./grpc-transport.ts");
-        return openGrpcTransport({ ...kms, ca, userAgent });
+        return openGrpcTransport({ ...kms, ca, proxy, userAgent });
       });
   }
 }

@@ -1,6 +1,7 @@
 import type { Config, RuleConfig } from "../config/config.ts";
 import { regionOfEndpoint } from "../config/endpoint.ts";
 import type { Environment } from "../config/environment.ts";
+import { fileError } from "../config/issue.ts";
 import type { Clock } from "../core/clock.ts";
 import { chooseForRule, createProxyChoice } from "../network/choose-proxy.ts";
 import { createTrustReader } from "../network/trusted-certificates.ts";
@@ -43,6 +44,9 @@ export function createKmsClients(
       caFile === undefined ? "google.caFile" : `kms.caFile of rule ${rule}`,
     );
     const proxy = chooseForRule(kms.proxy, endpoint, environment, chooseProxy);
+    if (kms.transport === "grpc" && proxy?.origin.startsWith("https:") === true) {
+      throw fileError(`rule ${rule}`, "grpc goes by http proxies only, not by https ones: use transport: rest");
+    }
     const transport = createTransport(kms, { ca, proxy, userAgent, clock });
     const client = boundCalls(
       createKmsClient({ ...kms, rule, transport, limiters, clock, random, report }),

@@ -20,9 +20,9 @@ const KINDS: Readonly<Partial<Record<status, RefusalKind>>> = {
 };
 
 /** A call that failed, as what its user reads and what may be done about it. */
-export function describeGrpcFailure(error: ServiceError, asked: Asked): TransportOutcome {
+export function describeGrpcFailure(error: ServiceError, asked: Asked, proxyHost?: string): TransportOutcome {
   if (isConnectionFailure(error)) {
-    return { ok: false, ...describeConnectionFailure(connectionError(error), asked.host) };
+    return { ok: false, ...describeConnectionFailure(connectionError(error), asked.host, proxyHost) };
   }
   const damage = findDamage(error);
   if (damage !== undefined) {

@@ -8,6 +8,7 @@ import {
   type Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
+import type { HttpProxy } from "../config/proxy.ts";
 import { trustIn } from "./trust.ts";
 
 /** google.protobuf.Int64Value; int64 is text in JavaScript. */
@@ -55,6 +56,8 @@ export interface KmsStubOptions {
   /** `https://cloudkms.googleapis.com`; plain http is spoken in clear text. */
   readonly endpoint: string;
   readonly ca: readonly string[] | undefined;
+  /** Undefined: the endpoint is reached directly. */
+  readonly proxy?: HttpProxy | undefined;
   readonly userAgent: string;
 }
 
@@ -85,7 +88,7 @@ const CHANNEL_OPTIONS = {
  * Of the client only the stub is used. Its methods write what they encrypt to standard error where
  * GOOGLE_SDK_NODE_LOGGING is set, read all of the API's descriptors anew for each error, and can't cancel a call.
  */
-export async function openKmsStub({ endpoint, ca, userAgent }: KmsStubOptions): Promise<KmsStub> {
+export async function openKmsStub({ endpoint, ca, proxy, userAgent }: KmsStubOptions): Promise<KmsStub> {
   const { protocol, hostname, port, host } = new URL(endpoint);
   const isTls = protocol === "https:";
   const options = {
@@ -93,8 +96,7 @@ export async function openKmsStub({ endpoint, ca, userAgent }: KmsStubOptions): 
     "grpc.primary_user_agent": userAgent,
     "grpc.default_authority": host,
     ...(isAddress(hostname) && { "grpc.ssl_target_name_override": NAME_FOR_ADDRESSES }),
-    servicePath: hostname,
-    port: port === "" ? (isTls ? 443 : 80) : Number(port),
+    ...wayTo(hostname, port === "" ? (isTls ? 443 : 80) : Number(port), proxy),
     sslCreds: isTls ? tlsCredentials(hostname, ca) : credentials.createInsecure(),
     auth: NO_SEARCH,
     // With these GOOGLE_API_USE_CLIENT_CERTIFICATE does not make it run the command that a file in the home directory
@@ -105,6 +107,19 @@ export async function openKmsStub({ endpoint, ca, userAgent }: KmsStubOptions): 
   const google = await import("@google-cloud/kms");
   const client = new google.KeyManagementServiceClient(options as unknown as ClientOptions);
   return (await client.initialize()) as unknown as KmsStub;
+}
+
+/** What is connected to, and beyond a proxy what for: grpc-js' own options, since it can read only the environment's. */
+function wayTo(hostname: string, port: number, proxy: HttpProxy | undefined): object {
+  if (proxy === undefined) return { servicePath: hostname, port };
+  const { hostname: servicePath, port: proxyPort } = new URL(proxy.origin);
+  const basic = proxy.authorization?.reveal().replace(/^Basic /, "");
+  return {
+    servicePath,
+    port: proxyPort === "" ? 80 : Number(proxyPort),
+    "grpc.http_connect_target": `dns:${hostname}:${port}`,
+    ...(basic !== undefined && { "grpc.http_connect_creds": Buffer.from(basic, "base64").toString() }),
+  };
 }
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof KeyManagementServiceClient>[0]>;

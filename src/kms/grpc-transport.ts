@@ -1,4 +1,5 @@
 import { type ClientUnaryCall, Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { HttpProxy } from "../config/proxy.ts";
 import { describeGrpcFailure, isConnectionFailure } from "./grpc-refusal.ts";
 import { type Int64Value, type KmsResponse, openKmsStub } from "./grpc-stub.ts";
 import { readChecksum } from "./json-answer.ts";
@@ -10,6 +11,8 @@ export interface GrpcTransportOptions {
   readonly endpoint: string;
   /** Certificates in PEM form that are trusted; undefined: Node's own. */
   readonly ca: readonly string[] | undefined;
+  /** Undefined: the endpoint is reached directly. */
+  readonly proxy?: HttpProxy | undefined;
   readonly quotaProject: string | undefined;
   readonly userAgent: string;
 }
@@ -64,7 +67,7 @@ export async function openGrpcTransport(options: GrpcTransportOptions): Promise<
         return { ok: true, answer: readAnswer(await ask(request, attempt), request) };
       } catch (thrown) {
         attempt.signal.throwIfAborted();
-        return describeFailure(thrown, request, attempt, host);
+        return describeFailure(thrown, request, attempt, host, options.proxy?.host);
       }
     },
     async probe(signal) {
@@ -105,12 +108,18 @@ function readAnswer(response: KmsResponse, { operation }: KmsRequest): KmsAnswer
   };
 }
 
-function describeFailure(thrown: unknown, request: KmsRequest, attempt: Attempt, host: string): TransportOutcome {
+function describeFailure(
+  thrown: unknown,
+  request: KmsRequest,
+  attempt: Attempt,
+  host: string,
+  proxyHost: string | undefined,
+): TransportOutcome {
   // A channel that was closed throws where a call is made.
-  if (!isServiceError(thrown)) return { ok: false, ...describeConnectionFailure(thrown, host) };
+  if (!isServiceError(thrown)) return { ok: false, ...describeConnectionFailure(thrown, host, proxyHost) };
   const { token, tokenIsFresh } = attempt;
   const asked = { operation: request.operation, host, principal: token.principal, tokenIsFresh };
-  return describeGrpcFailure(thrown, asked);
+  return describeGrpcFailure(thrown, asked, proxyHost);
 }
 
 function isServiceError(thrown: unknown): thrown is ServiceError {

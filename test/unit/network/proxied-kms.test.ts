@@ -157,3 +157,37 @@ describe("calls of Cloud KMS behind a proxy", () => {
     assert.match((await errorOf({ caFile: undefined })).message, /(UNABLE_TO|SELF_SIGNED)[\s\S]*to do: .*kms\.caFile/);
   });
 });
+
+describe("calls of Cloud KMS by gRPC behind a proxy", () => {
+  const byGrpc = { transport: "grpc" } as const;
+
+  test("go through the one of the environment, with its user and password, TLS and all", async (t) => {
+    const { proxy, decrypt } = await setUp(t, (url) => ({ HTTPS_PROXY: withPassword(url) }));
+    assert.deepEqual(await decrypt(byGrpc), DATA_KEY);
+    const authorization = `Basic ${Buffer.from(`keyd:${PASSWORD}`).toString("base64")}`;
+    assert.deepEqual(proxy.connects, [{ target: `${HOST}:443`, authorization }]);
+  });
+
+  test("go past it by the rule's own proxy: none", async (t) => {
+    const { proxy, errorOf } = await setUp(t, (url) => ({ HTTPS_PROXY: url }));
+    const error = await errorOf({ ...byGrpc, proxy: { kind: "none" } });
+    assert.match(error.message, /could not be reached: Name resolution failed/);
+    assert.equal(proxy.connects.length, 0);
+  });
+
+  test("say which proxy they went through where there is no answer, and show no password", async (t) => {
+    const { proxy, errorOf } = await setUp(t, (url) => ({ HTTPS_PROXY: withPassword(url) }));
+    proxy.manner = 403;
+    const error = await errorOf(byGrpc);
+    assert.ok(
+      error.message.startsWith(`Cloud KMS at ${HOST} could not be reached through proxy ${new URL(proxy.url).host}`),
+      error.message,
+    );
+    assert.doesNotMatch(`${error.message} ${inspect(error, { depth: 10 })}`, /canary/);
+  });
+
+  test("are refused at the start where the proxy is an https one, which grpc-js cannot use", async (t) => {
+    const { decrypt } = await setUp(t, () => ({ HTTPS_PROXY: "https://proxy.test:3129" }));
+    await assert.rejects(decrypt(byGrpc), /grpc goes by http proxies only/);
+  });
+});
