@@ -42,7 +42,7 @@ export function createAttempts({ rule, transport, circuit, attemptTimeoutMs, clo
 
   async function send(request: KmsRequest, call: KmsCall, token: HeldToken, tokenIsFresh: boolean) {
     const startedAtMs = clock.monotonicMs();
-    using deadline = createDeadline(clock, attemptTimeoutMs, timeoutProblem, call.signal);
+    const deadline = createDeadline(clock, attemptTimeoutMs, timeoutProblem, call.signal);
     const permit = circuit.enter();
     try {
       const { reason } = call;
@@ -57,6 +57,8 @@ export function createAttempts({ rule, transport, circuit, attemptTimeoutMs, clo
       else permit.abandoned();
       if (outcome === undefined) throw thrown;
       return outcome;
+    } finally {
+      deadline[Symbol.dispose]();
     }
   }
 
