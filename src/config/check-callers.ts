@@ -17,6 +17,7 @@ export function* checkCallers(config: PartialShape): Generator<Judgement> {
   for (const [name, caller] of config.callerProofs) {
     if (caller === undefined) continue;
     yield* checkCaller(caller, ["callers", name]);
+    yield* checkUnmapped(caller, ["callers", name]);
     if (caller.jwt !== undefined) yield* checkJwt(caller.jwt, ["callers", name, "jwt"]);
   }
   yield* checkClearText(config);
@@ -37,6 +38,16 @@ function* checkWays({ callerProofs, listeners }: PartialShape): Generator<Judgem
     if (isCertificate && !asksForCertificates) {
       yield warning(path, "nobody can be this caller: no listener has tls with clientCa", "key");
     }
+  }
+}
+
+/** What Linux shows of every account that a container's user namespace does not map. */
+const OVERFLOW_ID = 65_534;
+
+function* checkUnmapped({ unix }: CallerShape, path: KeyPath): Generator<Judgement> {
+  for (const key of ["uid", "gid"] as const) {
+    if (unix?.[key] !== OVERFLOW_ID) continue;
+    yield warning([...path, "unix", key], "in a container this may be any account that it does not map");
   }
 }
 

@@ -25,7 +25,6 @@ export interface Connections {
   originOf(call: PeerOfCall): CallOrigin;
   /** Finds out anew about all that are open: the config may ask now for what nobody had to know before. */
   readmit(): void;
-  readonly size: number;
 }
 
 /** What grpc-js shows of a call's connection. */
@@ -65,9 +64,6 @@ export function createConnections(clock: Clock): Connections {
     },
     readmit() {
       for (const entry of entries.values()) entry.admission = entry.admit();
-    },
-    get size() {
-      return entries.size;
     },
   };
 }

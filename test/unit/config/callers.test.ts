@@ -80,3 +80,9 @@ const errors: readonly (readonly [what: string, caller: string, expected: string
 for (const [what, caller, expected] of errors) {
   test(`${what} is an error`, () => assert.deepEqual(issuesOf(withCaller(caller)), [expected]));
 }
+
+test("the account that stands for all which a container does not map is warned of", () => {
+  assert.deepEqual(warningsOf(withCaller("{ unix: { uid: 65534 } }")), [
+    "9:22: callers.me.unix.uid: in a container this may be any account that it does not map",
+  ]);
+});
