@@ -1,6 +1,8 @@
 import { createHmac } from "node:crypto";
-import { createServer, type IncomingHttpHeaders } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
+import type { TestCertificate } from "./certificates.ts";
 
 /** An issuer's key pair; `jwk` is the public half. */
 export interface SigningKey {
@@ -72,15 +74,20 @@ function answerOf(issuer: FakeIssuer, path: string): Exclude<IssuerTrouble, "han
   return document === undefined ? { status: 404, body: "" } : { status: 200, body: JSON.stringify(document) };
 }
 
-export async function startIssuer(): Promise<FakeIssuer> {
+/** @param certificate over TLS, then */
+export async function startIssuer(certificate?: TestCertificate): Promise<FakeIssuer> {
   const requests: { path: string; headers: IncomingHttpHeaders }[] = [];
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
     const { url = "", headers } = request;
     requests.push({ path: url, headers });
     if (issuer.trouble === "hang") return;
     const { status, body, location } = issuer.trouble ?? answerOf(issuer, url);
     response.writeHead(status, location === undefined ? {} : { location }).end(body);
-  });
+  };
+  const server =
+    certificate === undefined
+      ? createServer(answer)
+      : createTlsServer({ cert: certificate.certificate, key: certificate.privateKey }, answer);
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
@@ -88,7 +95,7 @@ export async function startIssuer(): Promise<FakeIssuer> {
   if (address === null || typeof address === "string") throw new Error("no port");
   const first = await createSigningKey("first");
   const issuer: FakeIssuer = {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `${certificate === undefined ? "http" : "https"}://127.0.0.1:${address.port}`,
     keys: [first],
     document: {},
     trouble: undefined,

@@ -45,7 +45,7 @@ export function createPresentClock(): FakeClock {
 export function setUpVerifier(
   callers: Readonly<Record<string, JwtCallerConfig>>,
   {
-    createGet = () => createTokenRequests(undefined),
+    createGet = (caFile) => createTokenRequests(caFile),
     clock = createPresentClock(),
     issuerKeys = createIssuerKeys(clock),
   }: SetUpOptions = {},

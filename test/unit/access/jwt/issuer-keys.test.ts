@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, beforeEach, test } from "node:test";
 import { createIssuerKeys } from "../../../../src/access/jwt/issuer-keys.ts";
 import type { JwtKeysConfig } from "../../../../src/config/jwt-caller.ts";
+import { createCertificate } from "../../../fakes/certificates.ts";
 import { createSigningKey, type FakeIssuer, startIssuer } from "../../../fakes/issuer.ts";
 import { createCredentialFolder } from "../../../fakes/token-credentials.ts";
 import { AUDIENCE, createPresentClock, jwtCaller, setUpVerifier, type VerifierSetUp } from "./fixtures.ts";
@@ -132,6 +133,20 @@ test("a token file goes along to the issuer, read anew each time", async () => {
   await waitFor(() => issuer.requests.length === 4);
   const sent = issuer.requests.map(({ headers }) => headers.authorization);
   assert.deepEqual(sent, ["Bearer first", "Bearer first", "Bearer second", "Bearer second"]);
+});
+
+test("an issuer with a private CA is believed where the config names that CA, and not otherwise", async () => {
+  const authority = createCertificate({ name: "ca", authority: true });
+  const certificate = createCertificate({ name: "issuer", issuer: authority, address: "127.0.0.1" });
+  const { path } = await folder.write("ca.crt", authority.certificate);
+  await using secure = await startIssuer(certificate);
+  const token = await secure.sign({ aud: AUDIENCE, repo: "acme/app" }, setUp.clock.nowMs());
+  const verifier = (caFile: string | undefined) =>
+    setUpVerifier({ ci: jwtCaller(secure.url, { keys: { kind: "discovery", caFile, tokenFile: undefined } }) });
+  await verifier(path).verify(token);
+  const error = await verifier(undefined).refusal(token);
+  assert.equal(error.code, "issuer_unavailable");
+  assert.match(error.message, /cannot be reached \((?:[A-Z_]*CERT[A-Z_]*|UNABLE_TO[A-Z_]*)\)\nto do: .*caFile/);
 });
 
 test("without its token file the issuer is not asked", async () => {
