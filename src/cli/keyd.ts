@@ -87,7 +87,7 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
 }
 
 /** Whether a caller is told by the process that connects. */
-function needsPeers({ callers }: Config): boolean {
+export function needsPeers({ callers }: Config): boolean {
   return [...callers.values()].some(({ kind }) => kind === "unix");
 }
 

@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { type ActiveConfig, loadActiveConfig } from "./active-config.ts";
-import { type Keyd, startKeyd } from "./keyd.ts";
+import { type Keyd, needsPeers, startKeyd } from "./keyd.ts";
 import { chooseListeners } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
 import { hardenProcess } from "./process-hardening.ts";
@@ -35,7 +35,8 @@ export async function runServe(options: ServeOptions): Promise<void> {
     const apply = (next: ActiveConfig) => keyd.apply(adapt(next.config), listenersOf(next.config));
     const reload = createReload({ read: active.reload, apply, refused: keyd.refused }, log);
     const stopped = untilStopped(keyd, stopSignal, reload, log);
-    closeSandbox();
+    // With each connection a C function is asked who it is.
+    if (!needsPeers(config)) closeSandbox();
     announceListeners(keyd, options, log);
     await stopped;
   } finally {

@@ -38,7 +38,7 @@ export function sandboxFlags(grants: SandboxGrants, root: string): readonly stri
     "--disable-warning=ExperimentalWarning",
     // Which hosts is for the config to say: Node knows only all or none.
     "--allow-net",
-    // For what is called once at the start; dropped before the first call is served.
+    // For what is called once at the start; dropped before the first call is served, unless a caller has `unix`.
     "--allow-ffi",
     ...(grants.childProcesses ? ["--allow-child-process"] : []),
     ...[...own, ...moduleDirectories(root), ...grants.read].flatMap(withContent("read")),

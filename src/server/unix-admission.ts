@@ -24,16 +24,20 @@ export function createUnixAdmit(
       const proofs = [...unknown.caller.proofs, read(socket)];
       return { origin: { ...unknown, caller: { ...unknown.caller, proofs } } };
     } catch (thrown) {
-      if (thrown instanceof PeerCredentialsError) return { origin: { ...unknown, refusal: peerUnknown(thrown) } };
-      throw thrown;
+      // Whatever it is: a connection without a known peer is refused, and takes no other with it.
+      return { origin: { ...unknown, refusal: peerUnknown(thrown) } };
     }
   };
 }
 
-function peerUnknown(cause: PeerCredentialsError): KeyServiceError {
+function peerUnknown(cause: unknown): KeyServiceError {
   return new KeyServiceError("caller_unauthenticated", {
-    problem: `it is not known who has connected: ${cause.message}`,
+    problem: `it is not known who has connected: ${reasonOf(cause)}`,
     remedy: "connect again; if it stays, name callers by their listeners instead of by unix",
     cause,
   });
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof PeerCredentialsError ? cause.message : "the kernel could not be asked";
 }

@@ -42,13 +42,13 @@ async function sopsAs(uid: number, bench: Bench, keyd: Keyd, args: readonly stri
 
 const CALLERS = { alice: { unix: { uid: ALICE } }, bob: { unix: { uid: BOB, gid: GROUP } } };
 
-async function serveFor(bench: Bench, changes: Partial<ConfigDocument>): Promise<Keyd> {
+async function serveFor(bench: Bench, changes: Partial<ConfigDocument>, args: readonly string[] = []): Promise<Keyd> {
   chmodSync(bench.directory, 0o755);
   copyFileSync(sopsPath(), bench.path("sops"));
   chmodSync(bench.path("sops"), 0o755);
   for (const team of ["alice", "bob"]) bench.write(`${team}.yaml`, `owner: ${team}\n`, 0o644);
   const listeners = [{ address: `unix://${bench.path("keyd.sock")}`, mode: "0666" }];
-  return await bench.serve(bench.writeConfig({ listeners, ...changes }));
+  return await bench.serve(bench.writeConfig({ listeners, ...changes }), args);
 }
 
 async function encryptedAs(uid: number, team: string, bench: Bench, keyd: Keyd): Promise<string> {
@@ -108,4 +108,12 @@ test("a server that starts without such callers knows them after a reload", {
   bench.writeConfig({ callers: { alice: { unix: { uid: ALICE } } }, rules: rulesFor("alice") });
   await reload(keyd);
   assertSucceeded(await sopsAs(ALICE, bench, keyd, encrypt));
+});
+
+test("a sandboxed server knows who connects as well", { timeout: 120_000, skip: skipReason() }, async () => {
+  await using bench = await openBench();
+  const keyd = await serveFor(bench, { callers: CALLERS, rules: rulesFor("alice", "bob") }, ["--sandbox"]);
+  await encryptedAs(ALICE, "alice", bench, keyd);
+  const refused = await sopsAs(BOB, bench, keyd, ["encrypt", "--gcp-kms", keyOf("alice"), "bob.yaml"]);
+  assert.match(unwrapped(refused), /code = PermissionDenied/);
 });

@@ -84,3 +84,14 @@ test("a peer that the kernel does not name is refused in words, and in the recor
     ["caller_unauthenticated"],
   );
 });
+
+test("a peer that cannot be asked for, for whatever reason, is refused and ends nothing else", () => {
+  const listener = { kind: "unix", path: "/s", mode: 0o600, group: undefined, caller: undefined } as const;
+  const admit = createUnixAdmit(listener, "unix:///s", () => () => {
+    throw new TypeError("CANARY");
+  });
+  const { refusal } = admit({} as never).origin;
+  assert.equal(refusal?.code, "caller_unauthenticated");
+  assert.match(refusal.message, /the kernel could not be asked/);
+  assert.doesNotMatch(refusal.message, /CANARY/);
+});
