@@ -33,6 +33,9 @@ export function createVerifiedTokens(clock: Clock): VerifiedTokens {
       return entry.verified;
     },
     add(id, verified, isCurrent) {
+      const nowMs = clock.nowMs();
+      // Their text is in there: it is not to stay longer than it is of use.
+      for (const [known, entry] of entries) if (nowMs >= entry.verified.token.expiresAtMs) entries.delete(known);
       entries.set(id, { verified, isCurrent });
       const [oldest] = entries.keys();
       if (entries.size > MAX_VERIFIED_TOKENS && oldest !== undefined) entries.delete(oldest);
