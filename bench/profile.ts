@@ -45,6 +45,20 @@ export function moduleOf(functionName: string, url: string): string {
   return functionName.startsWith("(") ? functionName : "native, called from JavaScript";
 }
 
+const LOGGING = new Set(["winston", "winston-transport", "logform", "readable-stream"]);
+
+/** The rough parts of a server's work. */
+function partOf(functionName: string, url: string): string {
+  const name = moduleOf(functionName, url);
+  if (name.startsWith("sops-keyd")) return "sops-keyd";
+  if (name === "node:internal/modules" || name === "node:internal/bootstrap") return "loading modules, at the start";
+  if (name.startsWith("node:")) return "Node.js: HTTP/2, TLS, sockets, streams, events, timers";
+  if (name === "native, called from JavaScript") return "native: system calls, TLS, HTTP/2 frames, hashes";
+  if (name === "(program)") return "V8 and Node.js besides";
+  if (LOGGING.has(name)) return "winston";
+  return name;
+}
+
 function functionOf(functionName: string, url: string, line: number): string {
   return `${functionName === "" ? "(anonymous)" : functionName} ${url.replace(/^.*\/(?:node_modules|dist|src)\//, "")}:${line}`;
 }
@@ -60,6 +74,7 @@ function print(title: string, sums: readonly (readonly [string, number])[], coun
 if (import.meta.main) {
   const [file = "", count = "30"] = process.argv.slice(2);
   const profile = JSON.parse(readFileSync(file, "utf8")) as CpuProfile;
+  print("part", sumByPlace(profile, partOf), Number(count));
   print("module", sumByPlace(profile, moduleOf), Number(count));
   print("function", sumByPlace(profile, functionOf), Number(count));
 }
