@@ -2,6 +2,7 @@ import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { type ActiveConfig, loadActiveConfig } from "./active-config.ts";
+import { CommandError, EXIT_USAGE } from "./exit.ts";
 import { type Keyd, needsPeers, startKeyd } from "./keyd.ts";
 import { chooseListeners } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
@@ -17,11 +18,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
   const log = createLog(parseLogLevelOption(options.logLevel), process.stderr.isTTY === true);
   const gaps = hardenProcess();
   const active = await loadActiveConfig(options.config, processEnvironment);
-  if (options.sandbox === true && !isSandboxed()) {
-    enterSandbox(
-      grantsFor(active.config, chooseListeners(options, active.config, processEnvironment), processEnvironment),
-    );
-  }
+  if (options.sandbox === true && !isSandboxed()) startSandbox(options, active.config);
   announceConfig(active, log);
   for (const gap of gaps) log.warn(gap);
   // First: a signal while it starts, or as soon as it says that it is ready, must not leave anything behind.
@@ -42,6 +39,15 @@ export async function runServe(options: ServeOptions): Promise<void> {
   } finally {
     await emulated?.close();
   }
+}
+
+/** Does not come back: the program is started anew. */
+function startSandbox(options: ServeOptions, config: Config): void {
+  if (options.emulator === true) {
+    const message = "--sandbox and --emulator do not go together: the emulator makes files, and keeps no secrets";
+    throw new CommandError(message, { exitCode: EXIT_USAGE });
+  }
+  enterSandbox(grantsFor(config, chooseListeners(options, config, processEnvironment), processEnvironment));
 }
 
 interface Emulated {

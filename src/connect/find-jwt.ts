@@ -3,6 +3,7 @@ import { KeyServiceError } from "../core/errors.ts";
 import { createCredentialReader } from "../credentials/credential-file.ts";
 import { runProgram } from "../credentials/program.ts";
 import { createTokenRequests } from "../credentials/token-request.ts";
+import { createProxyChoice } from "../network/choose-proxy.ts";
 import type { FindJwt, IdentitySurroundings } from "./identity-token.ts";
 
 /** Where `--jwt` says that an identity token is found. */
@@ -79,7 +80,7 @@ async function runCommand([program, ...args]: readonly [string, ...string[]], si
 
 /** https://docs.github.com/en/actions/reference/security/oidc#methods-for-requesting-the-oidc-token */
 function createGithubFinder(audience: string, { environment }: IdentitySurroundings): FindJwt {
-  const send = createTokenRequests(undefined);
+  const send = createTokenRequests(undefined, { chooseProxy: createProxyChoice(environment) });
   const origin = "GitHub Actions";
   return async (signal) => {
     const base = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL");

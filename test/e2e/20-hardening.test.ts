@@ -67,6 +67,12 @@ testOnBench("a signal writes no diagnostic report, whatever NODE_OPTIONS asks fo
   assert.throws(() => statSync(bench.path("r.json")), { code: "ENOENT" });
 });
 
+testOnBench("the sandbox and the emulator do not go together, which is said", async (bench) => {
+  const refused = await bench.keyd(["serve", "--config", bench.writeConfig(), "--sandbox", "--emulator"]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /--sandbox and --emulator do not go together/);
+});
+
 async function assertRoundTrip(bench: Bench, keyd: Keyd): Promise<void> {
   bench.write("secret.yaml", "password: kept\n");
   assertSucceeded(await bench.sops(keyd, ["encrypt", "--gcp-kms", KEY, "-i", "secret.yaml"]));

@@ -45,7 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "telemetry",
     "core",
   ],
-  connect: ["server", "access", "credentials", "config", "core"],
+  connect: ["server", "access", "credentials", "network", "config", "core"],
   server: ["package-files", "key-service", "backends", "access", "config", "core"],
   assembly: ["approval", "backends", "access", "routing", "credentials", "kms", "network", "config", "core"],
   "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
