@@ -1,8 +1,10 @@
 import type { LookupFunction } from "node:net";
 import { buildConnector, type Dispatcher, Pool } from "undici";
 import type { HttpProxy } from "../config/proxy.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { joinedLookup } from "../network/joined-lookup.ts";
 import { createLazyDispatcher } from "./lazy-dispatcher.ts";
+import { createRenewedDispatcher } from "./renewed-dispatcher.ts";
 import { trustIn } from "./trust.ts";
 
 /** Enough that 64 calls at once do not wait for each other, few enough for `ulimit -n 256`. */
@@ -20,7 +22,6 @@ const POOL_OPTIONS = {
   pipelining: 1,
   keepAliveTimeout: KEEP_ALIVE_MS,
   keepAliveMaxTimeout: KEEP_ALIVE_MS,
-  clientTtl: CONNECTION_AGE_MS,
   maxResponseSize: MAX_ANSWER_BYTES,
   // The call's own signal is the deadline; undici's timers would only add a second, coarser one.
   headersTimeout: 0,
@@ -37,16 +38,25 @@ export interface EndpointPoolOptions {
   /** Undefined: the endpoint is reached directly. */
   readonly proxy?: HttpProxy | undefined;
   readonly lookup?: LookupFunction;
+  readonly clock?: Clock;
 }
 
 /** A bounded pool of keep-alive connections to one origin. */
 export function createEndpointPool(origin: string, options: EndpointPoolOptions = {}): EndpointDispatcher {
-  const { ca, proxy, lookup = joinedLookup } = options;
-  if (proxy === undefined) return new Pool(origin, { ...POOL_OPTIONS, connect: createConnector(ca, lookup) });
+  const { ca, proxy, lookup = joinedLookup, clock = systemClock } = options;
+  if (proxy === undefined) {
+    const connect = createConnector(ca, lookup);
+    return createRenewedDispatcher(() => new Pool(origin, { ...POOL_OPTIONS, connect }), CONNECTION_AGE_MS, clock);
+  }
   return createLazyDispatcher(async () => {
     const { createTunnel } = await import("../network/tunnel.ts");
     const tls = { lookup, secureContext: trustIn(ca) };
-    return createTunnel(proxy, { ...POOL_OPTIONS, tls, connectTimeoutMs: CONNECT_TIMEOUT_MS });
+    return createTunnel(proxy, {
+      ...POOL_OPTIONS,
+      clientTtl: CONNECTION_AGE_MS,
+      tls,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    });
   });
 }
 

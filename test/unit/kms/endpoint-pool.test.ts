@@ -8,6 +8,7 @@ import type { KmsEvent } from "../../../src/kms/events.ts";
 import { createQuotaLimiters } from "../../../src/kms/quota-limiters.ts";
 import { createRestTransport } from "../../../src/kms/rest-transport.ts";
 import { parseCryptoKeyName } from "../../../src/routing/resource-name.ts";
+import { createFakeClock } from "../../fakes/clock.ts";
 import { decryptReply, type KmsReply, startKmsEndpoint } from "../../fakes/kms-endpoint.ts";
 import { createFakeTokenHolder } from "../../fakes/token-holder.ts";
 
@@ -25,12 +26,13 @@ async function setUp(t: TestContext, replies: readonly (() => KmsReply)[]) {
     else callback(null, address, 4);
   };
   const url = `http://kms.test:${endpoint.port}`;
+  const clock = createFakeClock();
   const events: KmsEvent[] = [];
   const report = (event: KmsEvent) => events.push(event);
   const client = createKmsClient({
     rule: "rule",
     transport: createRestTransport({
-      dispatcher: createEndpointPool(url, { lookup }),
+      dispatcher: createEndpointPool(url, { lookup, clock }),
       endpoint: url,
       quotaProject: undefined,
       userAgent: "test",
@@ -49,23 +51,22 @@ async function setUp(t: TestContext, replies: readonly (() => KmsReply)[]) {
   });
   const call = { key: KEY, tokens: createFakeTokenHolder(), reason: undefined, signal: new AbortController().signal };
   const decrypt = async () => (await client.decrypt(Buffer.alloc(80), call)).plaintext;
-  return { endpoint, lookups, events, decrypt };
+  return { endpoint, lookups, events, decrypt, clock };
 }
 
 describe("the connections to an endpoint", () => {
   test("are kept from call to call, and replaced after five minutes, so that a changed DNS answer is followed", async (t) => {
-    t.mock.timers.enable({ apis: ["Date"], now: 1_800_000_000_000 });
-    const { lookups, decrypt } = await setUp(t, [() => decryptReply(DATA_KEY)]);
+    const { lookups, decrypt, clock } = await setUp(t, [() => decryptReply(DATA_KEY)]);
     const decryptTenTimes = async () => {
       for (let count = 0; count < 10; count += 1) await decrypt();
     };
     await decryptTenTimes();
     const connections = lookups.length;
     assert.ok(connections <= 2, `${connections} connections for calls one after the other`);
-    t.mock.timers.tick(299_000);
+    clock.advance(299_000);
     await decryptTenTimes();
     assert.equal(lookups.length, connections);
-    t.mock.timers.tick(2_000);
+    clock.advance(2_000);
     await decryptTenTimes();
     assert.ok(lookups.length > connections);
   });
