@@ -54,8 +54,8 @@ function* checkKms({ match, kms }: RuleShape, rulePath: KeyPath, usual: string |
   if (kms.attemptTimeout !== undefined && kms.attemptTimeout > (kms.deadline ?? DEFAULT_DEADLINE_MS)) {
     yield error([...path, "attemptTimeout"], "is longer than the deadline of the whole call");
   }
-  if (kms.proxy !== undefined && kms.transport === "grpc") {
-    yield error([...path, "proxy"], "is for transport: rest; gRPC goes through the proxies of the environment alone");
+  if (kms.proxy?.startsWith("https:") === true && kms.transport === "grpc") {
+    yield error([...path, "proxy"], "grpc goes by http proxies only, not by https ones; use transport: rest");
   }
   if (kms.endpoint === undefined) {
     if (usual !== undefined && kms.universeDomain === undefined)

@@ -18,8 +18,9 @@ test("a proxy's password in the config is refused where it stands, and not repea
   assert.doesNotMatch(issue, /canary/);
 });
 
-test("a proxy of its own is refused to a rule by gRPC, which would not go through it", () => {
-  assert.match(issuesOf(kms("transport: grpc, proxy: none")).join(), /rules\[0\]\.kms\.proxy: is for transport: rest/);
+test("an https proxy is refused to a rule by gRPC, which cannot go through one", () => {
+  const places = issuesOf(kms('transport: grpc, proxy: "https://proxy.test:3129"')).join();
+  assert.match(places, /rules\[0\]\.kms\.proxy: grpc goes by http proxies only/);
 });
 
 test("a rule's CA file is found from the config's directory, and its bound of calls is 256 unless set", () => {
