@@ -7,6 +7,7 @@ import { createSopsPeer } from "./sops.ts";
 /** In the order of the tables. */
 export const PEER_NAMES = [
   "keyd-rest",
+  "keyd-rest-audited",
   "keyd-grpc",
   "sops-rest-account",
   "sops-rest-token",
@@ -24,6 +25,7 @@ export type Peers = Readonly<Record<PeerName, Peer>>;
 export function createPeers(sops: string): Peers {
   return {
     "keyd-rest": createKeydPeer("rest"),
+    "keyd-rest-audited": createKeydPeer("rest", { file: "audit.jsonl", required: true }),
     "keyd-grpc": createKeydPeer("grpc"),
     "sops-rest-account": createSopsPeer(sops, "rest", "service account"),
     "sops-rest-token": createSopsPeer(sops, "rest", "static token"),

@@ -10,21 +10,23 @@ export const KEYD: readonly string[] = [join(ROOT, "bin", "sops-keyd")];
 
 export type Transport = "rest" | "grpc";
 
-/** sops-keyd with a service account, as a config has it. */
-export function createKeydPeer(transport: Transport): Peer {
+/** sops-keyd with a service account, as a config has it. @param audit the config's section of that name */
+export function createKeydPeer(transport: Transport, audit?: object): Peer {
+  const audited = audit === undefined ? "" : ", audited";
   return {
-    title: `sops-keyd, ${transport === "rest" ? "REST" : "gRPC"}`,
+    title: `sops-keyd, ${transport === "rest" ? "REST" : "gRPC"}${audited}`,
     needsTls: transport === "grpc",
     warmUpCalls: NODE_WARM_UP_CALLS,
-    start: (surroundings) => startKeyService(keydCommand(surroundings, transport), surroundings),
+    start: (surroundings) => startKeyService(keydCommand(surroundings, transport, audit), surroundings),
   };
 }
 
-export function keydCommand(surroundings: PeerSurroundings, transport: Transport): KeyServiceCommand {
+export function keydCommand(surroundings: PeerSurroundings, transport: Transport, audit?: object): KeyServiceCommand {
   const { directory, profileDirectory } = surroundings;
   const config = join(directory, "config.yaml");
   const socket = join(directory, "keyd.sock");
-  writeFileSync(config, JSON.stringify(keydConfig(surroundings, transport, socket)));
+  const document = keydConfig(surroundings, transport, socket);
+  writeFileSync(config, JSON.stringify(audit === undefined ? document : { ...document, audit }));
   const [file = "", ...args] = profileDirectory === undefined ? KEYD : profiledKeyd(profileDirectory);
   return { file, args: [...args, "serve", "--config", config, "--json"], env: {}, socket };
 }

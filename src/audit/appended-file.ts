@@ -1,6 +1,7 @@
-import type { Stats } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Clock } from "../core/clock.ts";
 import { codeOf, type FileSystem, unlessMissing } from "./file-system.ts";
 
 /** What became of an append that succeeded. */
@@ -25,6 +26,10 @@ export interface AppendedFile {
   close(): Promise<void>;
 }
 
+/** With it a write returns when its bytes are on the disk: one call of the operating system for each batch, not two. */
+const APPEND_SYNCED = constants.O_WRONLY | constants.O_APPEND | constants.O_DSYNC;
+/** How often it is looked whether the file is still the one under its name, and as long as it should be. */
+const LOOK_EVERY_MS = 20;
 /** The log says who uses which key: for its owner alone, unless somebody gives it another mode. */
 const FILE_MODE = 0o600;
 
@@ -34,8 +39,13 @@ const FILE_MODE = 0o600;
  * @param firstBytes are on the disk when it resolves
  * @throws the operating system's error: `EEXIST` where there is one with something in it
  */
-export async function createAppendedFile(fs: FileSystem, path: string, firstBytes: Buffer): Promise<AppendedFile> {
-  const file = wrap(fs, path, await openNew(fs, path), 0);
+export async function createAppendedFile(
+  fs: FileSystem,
+  path: string,
+  clock: Clock,
+  firstBytes: Buffer,
+): Promise<AppendedFile> {
+  const file = wrap(fs, path, clock, await openNew(fs, path), 0);
   try {
     await syncDirectory(fs, path);
     await file.append(firstBytes);
@@ -50,21 +60,36 @@ export async function createAppendedFile(fs: FileSystem, path: string, firstByte
 /** An empty file under the name is taken: logrotate's `create` makes one, with the mode that its reader needs. */
 async function openNew(fs: FileSystem, path: string): Promise<FileHandle> {
   try {
-    return await fs.open(path, "ax", FILE_MODE);
+    return await fs.open(path, APPEND_SYNCED | constants.O_CREAT | constants.O_EXCL, FILE_MODE);
   } catch (thrown) {
     if (codeOf(thrown) !== "EEXIST" || (await fs.stat(path)).size > 0) throw thrown;
-    return await fs.open(path, "a");
+    return await fs.open(path, APPEND_SYNCED);
   }
 }
 
 /** @param sizeBytes what of it is good; the rest is cut off by the first append */
-export async function openAppendedFile(fs: FileSystem, path: string, sizeBytes: number): Promise<AppendedFile> {
-  return wrap(fs, path, await fs.open(path, "a"), sizeBytes);
+export async function openAppendedFile(
+  fs: FileSystem,
+  path: string,
+  clock: Clock,
+  sizeBytes: number,
+): Promise<AppendedFile> {
+  return wrap(fs, path, clock, await fs.open(path, APPEND_SYNCED), sizeBytes);
 }
 
-function wrap(fs: FileSystem, path: string, handle: FileHandle, initialBytes: number): AppendedFile {
+function wrap(fs: FileSystem, path: string, clock: Clock, handle: FileHandle, initialBytes: number): AppendedFile {
   let sizeBytes = initialBytes;
   let dirty = true;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  async function look(): Promise<Fate> {
+    lookedAtMs = clock.monotonicMs();
+    const [atPath, own] = await Promise.all([unlessMissing(fs.stat(path)), handle.stat()]);
+    const fate = judge(atPath, own, sizeBytes);
+    sizeBytes = own.size;
+    return fate;
+  }
+
   return {
     get sizeBytes() {
       return sizeBytes;
@@ -73,11 +98,9 @@ function wrap(fs: FileSystem, path: string, handle: FileHandle, initialBytes: nu
       if (dirty) await handle.truncate(sizeBytes);
       dirty = true;
       await writeAll(handle, bytes);
-      const [atPath, own] = await Promise.all([unlessMissing(fs.stat(path)), handle.stat(), handle.datasync()]);
       dirty = false;
-      const expectedBytes = sizeBytes + bytes.length;
-      sizeBytes = own.size;
-      return judge(atPath, own, expectedBytes);
+      sizeBytes += bytes.length;
+      return clock.monotonicMs() - lookedAtMs < LOOK_EVERY_MS ? { kind: "kept" } : await look();
     },
     close: () => handle.close(),
   };

@@ -52,7 +52,7 @@ export async function openFileLog(options: FileLogOptions): Promise<AuditLog> {
   const notices: AuditEvent[] = [];
 
   if (end.kind === "append") {
-    file = await openAppendedFile(fs, path, end.goodBytes);
+    file = await openAppendedFile(fs, path, clock, end.goodBytes);
     if (end.tornBytes > 0) notices.push({ event: "recovered", time: now(), tornBytes: end.tornBytes });
   } else {
     await putAside(fs, path, end);
@@ -66,7 +66,7 @@ export async function openFileLog(options: FileLogOptions): Promise<AuditLog> {
     const oldest = await pruneRotated(fs, path, number, options.keep);
     const opened = { event: "opened", time: now(), reason, file: number, oldest, publicKey: key.publicKey } as const;
     const sealed = sealer.seal([opened]);
-    const next = await createAppendedFile(fs, path, sealed.bytes);
+    const next = await createAppendedFile(fs, path, clock, sealed.bytes);
     sealer.accept(sealed);
     return next;
   }

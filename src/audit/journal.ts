@@ -60,6 +60,9 @@ interface Entry {
 const MAX_QUEUED = 10_000;
 /** Bounds how long one write takes, and so what a crash can tear. */
 const MAX_BATCH = 1_000;
+/** From so many records in a batch on, the next waits a little: few large writes cost far less than many small ones. */
+const BUSY_RECORDS = 6;
+const GATHER_MS = 2;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1_000;
 /** Between two lines of the log about the same trouble. */
@@ -74,6 +77,9 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
   let broken: string | undefined;
   let closed = false;
   let paused = false;
+  let closing = false;
+  /** Whether the last batch had records of several calls. */
+  let isBusy = false;
   let retryMs = FIRST_RETRY_MS;
   let lost = 0;
   let failures = 0;
@@ -111,17 +117,28 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
   }
 
   async function work(): Promise<void> {
-    // Whatever the same turn of the event loop brings goes into one batch.
-    await new Promise((resolve) => setImmediate(resolve));
+    await gather();
     await writeAll();
   }
 
   async function writeAll(): Promise<void> {
-    while (queue.length > 0 && broken === undefined && !paused) await writeBatch();
+    while (queue.length > 0 && broken === undefined && !paused) {
+      await writeBatch();
+      if (isBusy) await gather();
+    }
+  }
+
+  /** Whatever the same turn of the event loop brings goes into one batch; among many calls, what a moment brings. */
+  function gather(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (isBusy && !closing) clock.schedule(GATHER_MS, resolve);
+    else setImmediate(resolve);
+    return promise;
   }
 
   async function writeBatch(): Promise<void> {
     inFlight = queue.slice(0, MAX_BATCH);
+    isBusy = inFlight.length >= BUSY_RECORDS;
     queue = queue.slice(MAX_BATCH);
     const loss = losses.take();
     const told = loss === undefined ? [] : [describeLoss(loss, new Date(clock.nowMs()).toISOString())];
@@ -248,6 +265,7 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
       }
     },
     async close() {
+      closing = true;
       cancelRetry();
       await working;
       broken = undefined;

@@ -128,7 +128,7 @@ testOnBench(
     assertScanFinds(canaries);
     const names = Object.keys(sources);
     const rules = names.map((name) => ({ name, match: keyOf(name), tokenSource: name, kms: { deadline: "1s" } }));
-    const config = bench.writeConfig({ tokenSources: sources, rules });
+    const config = bench.writeConfig({ tokenSources: sources, rules, audit: { file: "audit.jsonl", required: true } });
     const CANARY_KEY = readFileSync(bench.emulator.files.serviceAccount, "utf8");
     // What Google's library would log requests and answers for.
     const loud = { NODE_DEBUG: "http,gaxios,google-auth-library", GOOGLE_SDK_NODE_LOGGING: "*", CANARY_KEY };
@@ -161,6 +161,7 @@ testOnBench(
 
     assert.ok(wire.length > 7 * TROUBLES.length, `${wire.length} failures`);
     assert.ok(stderr.length > 1000);
+    assert.ok(bench.read("audit.jsonl").length > 1000);
     assert.deepEqual(
       [
         ...findCanaries("the log", stderr, canaries),
@@ -169,7 +170,7 @@ testOnBench(
         ...findCanaries("argv", argv, canaries),
         ...findCanaries("the commands", cli.map((each) => each.stdout + each.stderr).join("\n"), canaries),
         ...findCanaries("the emulator's log", JSON.stringify(bench.emulator.admin.requests()), canaries),
-        ...findCanariesOnDisk(bench.directory, new Set(own), canaries),
+        ...findCanariesOnDisk(bench.directory, new Set([...own, bench.path("audit.jsonl.key")]), canaries),
       ],
       [],
     );

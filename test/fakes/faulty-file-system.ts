@@ -4,7 +4,7 @@ import { type FileSystem, systemFileSystem } from "../../src/audit/file-system.t
 /** What goes wrong with one call of the operating system: it fails, or half of it is done before it fails. */
 export type Fault = { readonly code: string; readonly halfDone?: boolean } | undefined;
 
-export type FaultyCall = "open" | "write" | "datasync" | "truncate" | "rename";
+export type FaultyCall = "open" | "write" | "truncate" | "rename";
 
 /** The real file system, with faults that a test chooses at each call. */
 export function createFaultyFileSystem(faultAt: (call: FaultyCall) => Fault): FileSystem {
@@ -23,7 +23,6 @@ export function createFaultyFileSystem(faultAt: (call: FaultyCall) => Fault): Fi
         const begun = fault.halfDone === true && half > 0 ? handle.write(buffer, offset, half, position) : undefined;
         return Promise.resolve(begun).then(() => Promise.reject(toError(fault.code)));
       },
-      datasync: () => failing("datasync", () => handle.datasync()),
       truncate: (length: number) => failing("truncate", () => handle.truncate(length)),
     };
     return new Proxy(handle, {
@@ -37,7 +36,7 @@ export function createFaultyFileSystem(faultAt: (call: FaultyCall) => Fault): Fi
 
   return {
     ...systemFileSystem,
-    open: (async (path: string, flags: string, mode?: number) =>
+    open: (async (path: string, flags: string | number, mode?: number) =>
       wrap(await failing("open", () => systemFileSystem.open(path, flags, mode)))) as FileSystem["open"],
     rename: (from, to) => failing("rename", () => systemFileSystem.rename(from, to)),
   };

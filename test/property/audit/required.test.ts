@@ -32,9 +32,8 @@ const hastyClock: Clock = {
 const FAULTS: Readonly<Record<FaultyCall, readonly (readonly [perMille: number, code: string])[]>> = {
   write: [
     [10, "ENOSPC"],
-    [3, "EIO"],
+    [8, "EIO"],
   ],
-  datasync: [[5, "EIO"]],
   truncate: [[100, "EIO"]],
   open: [[100, "EMFILE"]],
   rename: [[200, "EACCES"]],
@@ -155,7 +154,7 @@ test(`of ${CALLS} calls under faults none is answered that is not on record (AUD
   t.diagnostic(`${answered} answered, ${journal.state.failures} writes failed, ${(await bench.verify()).files} files`);
   assert.equal(calls.length, CALLS);
   assert.equal(ok.length, answered);
-  assert.ok(answered > CALLS / 10, `${answered} were answered`);
+  assert.ok(answered > CALLS / 100, `${answered} were answered`);
   assert.ok(journal.state.failures > 0);
   assert.deepEqual(unaudited, []);
   assert.deepEqual(untold, [], "and of the others too it is known how they ended");

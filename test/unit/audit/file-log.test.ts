@@ -89,6 +89,7 @@ describe("the audit log's file", () => {
     const log = await bench.open();
     await log.commit([numbered(1)]);
     rmSync(bench.path);
+    bench.clock.advance(20);
     await log.commit([numbered(2)]);
     await log.close();
     assert.deepEqual(
@@ -113,6 +114,7 @@ describe("the audit log's file", () => {
     renameSync(bench.path, `${bench.path}.000001`);
     // As logrotate does.
     writeFileSync(bench.path, "", { mode: 0o640 });
+    bench.clock.advance(20);
     await log.commit([numbered(2)]);
     await log.commit([numbered(3)]);
     await log.close();
@@ -127,6 +129,7 @@ describe("the audit log's file", () => {
     const log = await bench.open();
     await log.commit(manyNumbered(0, 3));
     truncateSync(bench.path, 100);
+    bench.clock.advance(20);
     await log.commit([numbered(4)]);
     await log.commit([numbered(5)]);
     await log.close();
