@@ -124,11 +124,12 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
   async function writeAll(): Promise<void> {
     while (queue.length > 0 && broken === undefined && !paused) {
       await writeBatch();
-      if (isBusy) await gather();
+      if (isBusy && broken === undefined) await gather();
     }
   }
 
-  /** Whatever the same turn of the event loop brings goes into one batch; among many calls, what a moment brings. */
+  /** What the same turn of the event loop brings goes into one batch; among many calls, what a moment brings. Not while
+   * broken: then the retry is the one that writes. */
   function gather(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (isBusy && !closing) clock.schedule(GATHER_MS, resolve);
