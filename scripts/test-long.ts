@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 
 /**
  * What takes too long for every change: the refresher's model over a million random schedules, ten million calls of
- * Cloud KMS over a way that damages requests and answers, and then the code under both with each of its properties
+ * Cloud KMS over a way that damages requests and answers, a hundred thousand audited calls on a failing disk, and then the code under both with each of its properties
  * broken on purpose, which the tests must notice.
  *
  *   npm run test:long
@@ -36,13 +36,22 @@ const OPERATIONS: Series = {
   perProcess: 250_000,
   test: "test/property/kms/integrity.test.ts",
 };
+const AUDITED_CALLS: Series = {
+  what: "audited calls under faults",
+  variable: "AUDIT_CALLS",
+  perProcess: 25_000,
+  test: "test/property/audit/required.test.ts",
+};
 
 function main(): void {
   const text = { type: "string" } as const;
-  const { values } = parseArgs({ options: { schedules: text, operations: text, mutations: { type: "boolean" } } });
+  const { values } = parseArgs({
+    options: { schedules: text, operations: text, "audited-calls": text, mutations: { type: "boolean" } },
+  });
   if (values.mutations !== true) {
     runSeries(SCHEDULES, Number(values.schedules ?? 1_000_000));
     runSeries(OPERATIONS, Number(values.operations ?? 10_000_000));
+    runSeries(AUDITED_CALLS, Number(values["audited-calls"] ?? 100_000));
   }
   run("mutations of the refresher", ["scripts/mutate-refresher.ts"], {});
   run("mutations of what verifies answers", ["scripts/mutate-verification.ts"], {});

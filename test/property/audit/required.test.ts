@@ -15,8 +15,8 @@ import { createLogBench, type LogBench } from "../../fakes/audit-log.ts";
 import { createFaultyFileSystem, type FaultyCall } from "../../fakes/faulty-file-system.ts";
 import { createRandom, type Random } from "../../fakes/random.ts";
 
-// AUDIT_SEED and AUDIT_CALLS repeat or prolong a run.
-const SEED = Number(process.env["AUDIT_SEED"] ?? Date.now() % 2 ** 31);
+// SEED and AUDIT_CALLS repeat or prolong a run.
+const SEED = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
 const CALLS = Number(process.env["AUDIT_CALLS"] ?? 5000);
 const IN_FLIGHT = 64;
 const KEY = { type: "gcp_kms", resourceId: "projects/p/locations/global/keyRings/r/cryptoKeys/k" } as const;
@@ -117,7 +117,7 @@ function readAccounts(bench: LogBench): Map<string, { allowed: boolean; outcome:
   return accounts;
 }
 
-test(`of ${CALLS} calls under faults none is answered that is not on record (AUDIT_SEED=${SEED})`, async (t) => {
+test(`of ${CALLS} calls under faults none is answered that is not on record (SEED=${SEED})`, async (t) => {
   using bench = createLogBench();
   const random = createRandom(SEED);
   let faulty = false;
