@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,7 @@ import { encodeBytesField } from "../src/server/wire-format.ts";
  * one call, is asked for its health, and ends: V8 keeps a function only where it has run.
  */
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const CACHE = join(ROOT, "compile-cache");
 const MAIN = join(ROOT, "dist", "main.js");
 const CONFIG = `version: 1
 tokenSources: { any: { type: access_token, env: UNUSED } }
@@ -41,7 +42,7 @@ function encrypt(address: string): Promise<unknown> {
   return promise.finally(() => client.close());
 }
 
-mkdirSync(join(ROOT, "compile-cache"), { recursive: true, mode: 0o755 });
+mkdirSync(CACHE, { recursive: true, mode: 0o755 });
 const directory = mkdtempSync(join(tmpdir(), "keyd-warm-"));
 const config = join(directory, "config.yaml");
 writeFileSync(config, CONFIG);
@@ -56,4 +57,8 @@ try {
   await ended(run("exec", "--config", config, "--", "true"));
 } finally {
   rmSync(directory, { recursive: true });
+}
+// Node.js keeps them for who wrote them; here another user runs what root has built.
+for (const entry of readdirSync(CACHE, { recursive: true, withFileTypes: true })) {
+  if (entry.isFile()) chmodSync(join(entry.parentPath, entry.name), 0o644);
 }
