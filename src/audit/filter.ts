@@ -50,6 +50,7 @@ function hasKey(key: unknown, wanted: Glob | undefined): boolean {
   return wanted === undefined || (typeof key === "string" && globMatches(wanted, key));
 }
 
+/** Who did not prove to be somebody is refused before rule and policy are asked: there is an outcome, and no decision. */
 function hasOutcome({ outcome, decision, code }: RecordFields, wanted: string | undefined): boolean {
   switch (wanted) {
     case undefined:
@@ -57,7 +58,7 @@ function hasOutcome({ outcome, decision, code }: RecordFields, wanted: string | 
     case "failed":
       return outcome !== undefined && outcome !== "ok";
     case "refused":
-      return decision === "refused";
+      return decision === "refused" || outcome === "caller_unauthenticated";
     default:
       return outcome === wanted || code === wanted;
   }

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
+import { dirname } from "node:path";
 import { codeOf } from "./file-system.ts";
 import { AuditOpenError } from "./open-error.ts";
 
@@ -48,7 +50,8 @@ function tryListen(path: string, file: string): Promise<Server | undefined> {
   const server = createServer((socket) => socket.destroy());
   server.once("error", (error) => {
     if (codeOf(error) === "EADDRINUSE") resolve(undefined);
-    else reject(new AuditOpenError(`the audit log ${file} cannot be locked: ${describe(error)}`, { cause: error }));
+    else
+      reject(new AuditOpenError(`the audit log ${file} cannot be locked: ${describe(error, path)}`, { cause: error }));
   });
   server.listen(path, () => resolve(server));
   return promise;
@@ -65,11 +68,12 @@ function isAlive(path: string): Promise<boolean> {
   return promise;
 }
 
-function describe(error: unknown): string {
-  switch (codeOf(error)) {
+function describe(error: unknown, path: string): string {
+  // libuv says EACCES where a socket's directory is missing.
+  switch (existsSync(dirname(path)) ? codeOf(error) : "ENOENT") {
     case "ENOENT":
     case "ENOTDIR":
-      return "its directory is not there; create it";
+      return `there is no directory ${dirname(path)}; make it, for the user that runs sops-keyd alone`;
     case "EACCES":
     case "EPERM":
     case "EROFS":

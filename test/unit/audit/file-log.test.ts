@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { appendFileSync, existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { acquireLock } from "../../../src/audit/lock.ts";
 import { createLogBench, manyNumbered, numbered } from "../../fakes/audit-log.ts";
 
 const eventsOf = (fields: readonly Readonly<Record<string, unknown>>[]) => fields.map(({ event }) => event);
@@ -16,6 +17,12 @@ describe("the audit log's file", () => {
     assert.deepEqual(verification.problems, []);
     assert.equal(verification.records, 3);
     assert.equal(verification.unsigned, 0);
+  });
+
+  test("is not begun in a directory that is missing, where a disk may not be mounted, and says so", async () => {
+    using bench = createLogBench();
+    const path = `${bench.path}-elsewhere/audit.jsonl`;
+    await assert.rejects(acquireLock(`${path}.lock`, path), /there is no directory .*-elsewhere; make it/);
   });
 
   test("is its owner's alone, and so is the key", async () => {
