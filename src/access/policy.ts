@@ -129,7 +129,10 @@ function explainRefusal({ caller, operation }: PolicyQuestion, allow: readonly E
   return { allowed: false, reason: `no allow of the rule is for ${who}`, remedy: remedyForStranger(caller, place) };
 }
 
-function remedyForStranger({ names: [name] }: Caller, place: string): string {
+function remedyForStranger({ names: [name], proofs }: Caller, place: string): string {
   if (name !== undefined) return `add ${name} to the callers in allow of ${place}`;
-  return `come by a listener whose caller ${place} allows, or give this one a caller`;
+  if (proofs.some(({ kind }) => kind !== "listener")) {
+    return `give what is in brackets a name under callers in the config, and add that to allow of ${place}`;
+  }
+  return `come by a listener whose caller ${place} allows, or show a certificate or token of a caller that it allows`;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Caller, callerAt } from "../../../src/access/caller.ts";
+import { type Caller, callerAt, withProof } from "../../../src/access/caller.ts";
 import { createPolicy, type PolicyRule } from "../../../src/access/policy.ts";
 import type { Operation, PolicyEntryConfig } from "../../../src/config/config.ts";
 import { parseCryptoKeyName } from "../../../src/routing/resource-name.ts";
@@ -198,6 +198,8 @@ test("a refusal says what would let this caller in", () => {
   assert.match(remedyFor(onlyTeamA, teamA, "encrypt") ?? "", /add encrypt to the operations in allow of rule r/);
   assert.match(remedyFor(ruleWith(), teamA, "encrypt") ?? "", /add team-a to the callers in allow of rule r/);
   assert.match(remedyFor(onlyTeamA, nameless, "decrypt") ?? "", /come by a listener whose caller rule r allows/);
+  const known = withProof(nameless, { kind: "unix_peer", uid: 7, gid: 7, pid: 1 });
+  assert.match(remedyFor(onlyTeamA, known, "decrypt") ?? "", /a name under callers in the config, and add that to/);
   const narrow = ruleWith({ callers: ["team-a"], match: ANOTHER });
   assert.match(remedyFor(narrow, teamA, "decrypt") ?? "", /widen match in allow of rule r/);
   const denied = denying(open, { callers: ["team-a"] });
