@@ -13,7 +13,7 @@ export function describeHandshakeError(error: Error, handshakeMs: number): strin
     case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
       return "the client speaks no TLS; give it https or a client that does, such as sops-keyd connect";
     case "ECONNRESET":
-      return "the client went away before the handshake was over";
+      return "the client went away before the handshake was over, as one does that does not trust this server's certificate";
     default:
       return code.includes("_ALERT_")
         ? `the client ended the handshake (${code}): it may not trust this server's certificate`

@@ -38,6 +38,8 @@ export async function openTlsListener(
   const open = new Set<Socket>();
   sockets.on("connection", (socket: Socket) => {
     open.add(socket);
+    // Node keeps an address from when it is first asked for. One that was closed since has no other.
+    void socket.remoteAddress;
     socket.once("close", () => open.delete(socket));
   });
   const sessions = createSessions(receiver);
@@ -45,8 +47,7 @@ export async function openTlsListener(
   let address = renderAddress(config);
   let admit: Admit<TLSSocket> = createTlsAdmit(config, address);
   const refuse = (socket: TLSSocket, reason: string) => {
-    const { remoteAddress = "an unknown address", remotePort = 0 } = socket;
-    report({ kind: "connection_refused", listener: address, peer: `${remoteAddress}:${remotePort}`, reason });
+    report({ kind: "connection_refused", listener: address, peer: peerOf(socket), reason });
     socket.on("error", () => {});
     socket.destroy();
   };
@@ -80,6 +81,12 @@ export async function openTlsListener(
       for (const socket of open) socket.destroy();
     },
   };
+}
+
+/** A socket that broke off its handshake has lost its address; the one below it, which is not public, has not. */
+function peerOf(socket: TLSSocket & { readonly _parent?: Socket | null }): string {
+  const { remoteAddress, remotePort } = socket.remoteAddress === undefined ? (socket._parent ?? socket) : socket;
+  return remoteAddress === undefined ? "an unknown address" : `${remoteAddress}:${remotePort}`;
 }
 
 async function loadFirst(tls: TlsConfig, nowMs: number): Promise<TlsMaterial> {

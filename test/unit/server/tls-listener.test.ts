@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { systemClock } from "../../../src/core/clock.ts";
 import { startServer } from "../../../src/server/server.ts";
@@ -66,6 +67,16 @@ test("clear text is refused as what it is", { timeout: 10_000 }, async (t) => {
   }
   assert.equal(server.events.length, 2);
   for (const reason of reasons(server)) assert.match(reason, /^the client speaks no TLS/);
+});
+
+test("a client that does not trust the server is on record with its address", { timeout: 10_000 }, async (t) => {
+  const server = await startTlsServer(t);
+  await closed(tlsTo(server, { ca: createCertificate({ name: "another CA", authority: true }).certificate }));
+  while (server.events.length === 0) await setImmediate();
+  const [event] = server.events;
+  assert.ok(event?.kind === "connection_refused");
+  assert.match(event.peer, /^127\.0\.0\.1:\d+$/);
+  assert.match(event.reason, /went away before the handshake was over, as one does that does not trust this server/);
 });
 
 test("a handshake that is fed byte by byte ends when its time is over", { timeout: 10_000 }, async (t) => {
