@@ -6,12 +6,21 @@ import type { ListenerConfig } from "../config/config.ts";
 import { childEnvironment, processEnvironment } from "../config/environment.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { loadActiveConfig } from "./active-config.ts";
+import type { ConnectOptions } from "./connect-options.ts";
 import type { ExecOptions } from "./exec.ts";
 import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { exitCodeOf, type ForwardedSignals, forwardSignals } from "./forwarded-signals.ts";
 import { localListener } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
 import { hardenProcess } from "./process-hardening.ts";
+
+const CONNECT_FLAGS = [
+  ["ca", "--ca"],
+  ["certificate", "--certificate"],
+  ["privateKey", "--private-key"],
+  ["serverName", "--server-name"],
+  ["jwt", "--jwt"],
+] as const satisfies readonly (readonly [keyof ConnectOptions, string])[];
 
 /** @returns the command's exit code */
 export async function runExec(command: readonly string[], options: ExecOptions): Promise<number> {
@@ -47,10 +56,18 @@ async function startService(
     const { startConnect } = await import("./start-connect.ts");
     return await startConnect(options.connect, listener, options, log);
   }
+  refuseConnectOptions(options);
   const { startKeyd } = await import("./keyd.ts");
   const active = await loadActiveConfig(options.config, processEnvironment);
   for (const warning of active.warnings) log.warn(warning);
   return await startKeyd(active.config, [listener], log);
+}
+
+/** What would have no effect was meant to have one. */
+function refuseConnectOptions(options: ExecOptions): void {
+  const given = CONNECT_FLAGS.find(([name]) => options[name] !== undefined);
+  if (given === undefined) return;
+  throw new CommandError(`exec: ${given[1]} goes with --connect, which is not given`, { exitCode: EXIT_USAGE });
 }
 
 function run(

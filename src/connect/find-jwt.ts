@@ -1,3 +1,4 @@
+import type { CredentialLocation } from "../config/config.ts";
 import { childEnvironment } from "../config/environment.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import { createCredentialReader } from "../credentials/credential-file.ts";
@@ -52,12 +53,32 @@ export function createFindJwt(place: JwtPlace, surroundings: IdentitySurrounding
   switch (place.kind) {
     case "file":
     case "env":
-      return createCredentialReader(place, surroundings.environment, surroundings.warn);
+      return createPlaceReader(place, surroundings);
     case "exec":
       return (signal) => runCommand(place.command, signal);
     case "github":
       return createGithubFinder(place.audience, surroundings);
   }
+}
+
+/** A place of ours is read as those of token sources are; what mends it is a flag, and not their config. */
+function createPlaceReader(place: CredentialLocation, { environment, warn }: IdentitySurroundings): FindJwt {
+  const read = createCredentialReader(place, environment, warn);
+  return async () => {
+    try {
+      return await read();
+    } catch (cause) {
+      if (!(cause instanceof KeyServiceError) || cause.code !== "credential_missing") throw cause;
+      throw new KeyServiceError("credential_missing", {
+        problem:
+          place.kind === "env"
+            ? `environment variable ${place.variable}, which should hold the identity token, is not set`
+            : `there is no identity token at ${place.path}`,
+        remedy: "see that what issues it puts it there, or name another place with --jwt",
+        cause,
+      });
+    }
+  };
 }
 
 async function runCommand([program, ...args]: readonly [string, ...string[]], signal: AbortSignal) {

@@ -49,6 +49,9 @@ const KEEPALIVE_TIMEOUT_MS = 5_000;
 const NO_CONNECTION = /^(?:No connection established|Connection dropped|Name resolution failed|Failed to connect)/;
 const LAST_ERROR = /Last error: (.*?)(?:\. Resolution note:.*)?$/s;
 
+/** Node's advice on its own command line, where ours is --ca. */
+const NODE_HINT = /; if the root CA is installed locally, try running Node\.js with --use-system-ca$/;
+
 /** https://www.rfc-editor.org/rfc/rfc6761#section-6.4 */
 const NAME_OF_ADDRESS = "address.invalid";
 
@@ -160,5 +163,6 @@ function request(
 
 function describe({ code, details }: ServiceError): RemoteOutcome {
   if (code !== status.UNAVAILABLE || !NO_CONNECTION.test(details)) return { kind: "refused", code, details };
-  return { kind: "unreachable", reason: (LAST_ERROR.exec(details)?.[1] ?? details).replace(/^Error: /, "") };
+  const reason = LAST_ERROR.exec(details)?.[1] ?? details;
+  return { kind: "unreachable", reason: reason.replace(/^Error: /, "").replace(NODE_HINT, "") };
 }

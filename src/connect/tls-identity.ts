@@ -73,16 +73,30 @@ function loadContext({ ca, certificate, privateKey }: TlsFiles): SecureContext {
   try {
     return createSecureContext({
       minVersion: "TLSv1.3",
-      ca: ca === undefined ? getCACertificates("default") : readFileSync(ca),
+      ca: ca === undefined ? getCACertificates("default") : readPem(ca),
       ...(certificate === undefined || privateKey === undefined
         ? {}
-        : { cert: readFileSync(certificate), key: readFileSync(privateKey) }),
+        : { cert: readPem(certificate), key: readPem(privateKey) }),
     });
   } catch (cause) {
+    if (cause instanceof KeyServiceError) throw cause;
     const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
     throw new KeyServiceError("credential_rejected", {
       problem: `the certificates for the connection cannot be used${code}`,
       remedy: "check --ca, --certificate and --private-key: PEM files, and the key must be that of the certificate",
+      cause,
+    });
+  }
+}
+
+function readPem(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+    throw new KeyServiceError("credential_rejected", {
+      problem: `${path} cannot be read${code}`,
+      remedy: "check --ca, --certificate and --private-key, and that they can be read by whom sops-keyd runs as",
       cause,
     });
   }

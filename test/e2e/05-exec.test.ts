@@ -41,6 +41,14 @@ for (const code of [0, 1, 7, 255]) {
   });
 }
 
+testOnBench("exec refuses what only connects where it does not connect", async (bench) => {
+  const outcome = await bench
+    .startKeyd(["exec", "--config", bench.writeConfig(), "--jwt", "github", "--", "true"])
+    .ended();
+  assert.equal(outcome.code, 2);
+  assert.match(outcome.stderr, /--jwt goes with --connect/);
+});
+
 const SIGNALS = [
   ["SIGTERM", 143],
   ["SIGINT", 130],

@@ -104,6 +104,16 @@ describe("an identity token", () => {
     await assert.rejects(sourceOf("github", clock).fetchToken(SIGNAL), codeIs("credential_missing", /id-token: write/));
   });
 
+  test("that is not where it should be is told with the flag that names another place", async () => {
+    const clock = createFakeClock();
+    for (const [where, words] of [
+      ["file:/nowhere/token", /no identity token at \/nowhere\/token.*--jwt/s],
+      ["gitlab", /SOPS_KEYD_ID_TOKEN, which should hold the identity token, is not set.*--jwt/s],
+    ] as const) {
+      await assert.rejects(sourceOf(where, clock).fetchToken(SIGNAL), codeIs("credential_missing", words));
+    }
+  });
+
   test("that has expired is not shown, and its place and time are told", async (t) => {
     const clock = createFakeClock();
     const file = temporaryFile(t, jwt({ exp: inSeconds(clock, 0) }));

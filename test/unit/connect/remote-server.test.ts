@@ -109,7 +109,7 @@ describe("a server elsewhere", () => {
   test("whose certificate another authority made is unreachable, and it is said why", async (t) => {
     await using service = await startTlsKeyService(SERVER, undefined, echo);
     const reason = reasonOf(await setUp(t, { url: service.url, ca: OTHER }).ask());
-    assert.match(reason, /unable to (?:verify the first certificate|get (?:local )?issuer certificate)/);
+    assert.match(reason, /^unable to (?:verify the first certificate|get (?:local )?issuer certificate)$/);
   });
 
   test("whose certificate is for another name is unreachable, and it is said why", async (t) => {
@@ -170,6 +170,15 @@ describe("a client certificate", () => {
     assert.match(
       warnings.join(),
       /the old client certificate stays: the certificates for the connection cannot be used/,
+    );
+  });
+
+  test("that is not there is refused at the start, by its path", () => {
+    const files = { ca: "/nowhere/ca.crt", certificate: undefined, privateKey: undefined };
+    assert.throws(
+      () => createTlsIdentity(files, undefined, createFakeClock(), () => {}),
+      (thrown: unknown) =>
+        thrown instanceof KeyServiceError && thrown.message.includes("/nowhere/ca.crt cannot be read"),
     );
   });
 
