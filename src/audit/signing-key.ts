@@ -9,7 +9,7 @@ import {
   sign,
   verify,
 } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { describeReadError } from "../config/load.ts";
 import { AuditOpenError } from "./open-error.ts";
 
@@ -74,8 +74,8 @@ function readKeyFile(path: string): KeyObject | undefined {
 function createKeyFile(path: string): KeyObject {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   try {
-    write(path, "wx", privateKey.export({ format: "pem", type: "pkcs8" }).toString(), 0o600);
-    write(`${path}.pub`, "w", publicKey.export({ format: "pem", type: "spki" }).toString(), 0o644);
+    write(path, constants.O_EXCL, privateKey.export({ format: "pem", type: "pkcs8" }).toString(), 0o600);
+    write(`${path}.pub`, constants.O_TRUNC, publicKey.export({ format: "pem", type: "spki" }).toString(), 0o644);
   } catch (thrown) {
     throw new AuditOpenError(`the audit log's signing key ${path} cannot be made: ${describeReadError(thrown)}`, {
       cause: thrown,
@@ -84,11 +84,11 @@ function createKeyFile(path: string): KeyObject {
   return privateKey;
 }
 
-function write(path: string, flags: "w" | "wx", text: string, mode: number): void {
-  const descriptor = openSync(path, flags, mode);
+/** On the disk when it returns. */
+function write(path: string, flag: number, text: string, mode: number): void {
+  const descriptor = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_SYNC | flag, mode);
   try {
     writeSync(descriptor, text);
-    fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { constants, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyServiceError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
@@ -70,9 +70,13 @@ async function readState(path: string): Promise<string | undefined> {
 
 /** Flushed before it takes the old one's place: after a power cut there is a whole one, this or that. */
 async function writeDurably(path: string, text: string): Promise<void> {
-  await using file = await open(path, "wx", 0o600);
+  // Not by a sync of its own, which Node's permission model refuses.
+  await using file = await open(
+    path,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_SYNC,
+    0o600,
+  );
   await file.writeFile(text);
-  await file.sync();
 }
 
 async function mustBePrivate(directory: string): Promise<void> {

@@ -80,17 +80,19 @@ async function assertRoundTrip(bench: Bench, keyd: Keyd): Promise<void> {
 }
 
 testWithSops("in the sandbox it serves, reads its config and credential again, and leaves no socket", async (bench) => {
-  mkdirSync(bench.path("run"));
+  for (const directory of ["run", "log"]) mkdirSync(bench.path(directory), { mode: 0o700 });
   const listeners = [{ address: `unix://${bench.path("run/keyd.sock")}` }];
-  const keyd = await bench.serve(bench.writeConfig({ listeners }), ["--sandbox"]);
+  const audit = { file: bench.path("log/audit.jsonl"), required: true };
+  const keyd = await bench.serve(bench.writeConfig({ listeners, audit }), ["--sandbox"]);
   await assertRoundTrip(bench, keyd);
-  const changed = bench.writeConfig({ listeners, limits: { drain: "9s" } });
+  const changed = bench.writeConfig({ listeners, audit, limits: { drain: "9s" } });
   await reload(keyd);
   assert.equal(changed, bench.path("config.yaml"));
   await assertRoundTrip(bench, keyd);
   keyd.child.signal("SIGTERM");
   assert.equal((await keyd.child.ended()).code, 0);
   assert.throws(() => statSync(bench.path("run/keyd.sock")), { code: "ENOENT" });
+  assertSucceeded(await bench.keyd(["audit", "verify", audit.file]));
 });
 
 testWithSops("in the sandbox a new config that names another file is refused, and the old one stays", async (bench) => {
