@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { type AppendedFile, createAppendedFile, openAppendedFile, syncDirectory } from "./appended-file.ts";
 import { listRotated, rotatedPath } from "./file-names.ts";
-import type { FileSystem } from "./file-system.ts";
+import { codeOf, type FileSystem } from "./file-system.ts";
 import { findLogEnd, type LogEnd } from "./find-end.ts";
 import { writeHead } from "./head.ts";
 import type { AuditEvent, OpenedReason } from "./record.ts";
@@ -66,9 +66,22 @@ export async function openFileLog(options: FileLogOptions): Promise<AuditLog> {
     const oldest = await pruneRotated(fs, path, number, options.keep);
     const opened = { event: "opened", time: now(), reason, file: number, oldest, publicKey: key.publicKey } as const;
     const sealed = sealer.seal([opened]);
-    const next = await createAppendedFile(fs, path, clock, sealed.bytes);
+    const next = await createInPlaceOf(sealed.bytes);
     sealer.accept(sealed);
     return next;
+  }
+
+  /** A file that somebody else put there with something in it, as an editor does, would stop the log for good. */
+  async function createInPlaceOf(firstBytes: Buffer): Promise<AppendedFile> {
+    try {
+      return await createAppendedFile(fs, path, clock, firstBytes);
+    } catch (thrown) {
+      if (codeOf(thrown) !== "EEXIST") throw thrown;
+      const aside = `${path}.aside-${clock.nowMs()}`;
+      await fs.rename(path, aside);
+      warn(`audit log ${path}: somebody else put a file in its place, which is now ${aside}`);
+      return await createAppendedFile(fs, path, clock, firstBytes);
+    }
   }
 
   /** Ends the file that is open, with a checkpoint, and gives it its number as its name. */

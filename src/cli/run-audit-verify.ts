@@ -71,18 +71,18 @@ function render(verification: Verification): string {
 
 function renderSum({ ok, files, records, checkpoints, first, last }: Verification): string {
   const range = first === null || last === null ? "" : ` (${first.seq} to ${last.seq})`;
-  const what = `${records} records${range} in ${files} file${files === 1 ? "" : "s"}, ${checkpoints} signed checkpoints`;
+  const what = `${records} records${range} in ${files} file${files === 1 ? "" : "s"}, ${checkpoints} signed checkpoint${checkpoints === 1 ? "" : "s"}`;
   return ok ? `${colour("green", "verified")}: ${what}` : `${colour("red", "not as it was written")}: ${what}`;
 }
 
-function renderNotes({ unsigned, keysGiven, publicKeys, last, notes }: Verification): readonly string[] {
+function renderNotes({ checkpoints, unsigned, keysGiven, publicKeys, last, notes }: Verification): readonly string[] {
   const shown = publicKeys.map(fingerprintOfKey).join(", ");
   return [
     ...notes,
     ...(unsigned > 0
       ? [`the last ${unsigned} records are not signed yet; whoever can write the file could change them`]
       : []),
-    ...(keysGiven
+    ...(keysGiven || checkpoints === 0
       ? []
       : [`the signatures fit the key that the log itself names, ${shown}; give yours as --public-key`]),
     ...(last === null ? [] : [`hash of the last record, for --expect-head: ${last.hash}`]),

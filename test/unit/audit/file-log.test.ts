@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { describe, test } from "node:test";
 import { acquireLock } from "../../../src/audit/lock.ts";
 import { createLogBench, manyNumbered, numbered } from "../../fakes/audit-log.ts";
@@ -112,6 +121,21 @@ describe("the audit log's file", () => {
     assert.match(bench.warnings.join(), /was removed by somebody else/);
     const { problems } = await bench.verify();
     assert.match(problems[0]?.problem ?? "", /the file before it was removed: records of it are gone/);
+  });
+
+  test("that an editor replaced is put aside, and the log goes on", async () => {
+    using bench = createLogBench();
+    const log = await bench.open();
+    await log.commit([numbered(1)]);
+    const edited = readFileSync(bench.path);
+    rmSync(bench.path);
+    writeFileSync(bench.path, edited);
+    bench.clock.advance(20);
+    await log.commit([numbered(2)]);
+    await log.close();
+    assert.deepEqual(bench.fields()[0]?.["reason"], "removed");
+    const [aside = ""] = bench.warnings.flatMap((warning) => /which is now (.*)$/.exec(warning)?.[1] ?? []);
+    assert.deepEqual(readFileSync(aside), edited);
   });
 
   test("that is moved by a log rotation verifies together with the one that was moved", async () => {
