@@ -13,7 +13,8 @@ import { encodeBytesField } from "../src/server/wire-format.ts";
  */
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = join(ROOT, "compile-cache");
-const MAIN = join(ROOT, "dist", "main.js");
+/** With its flags, as V8 takes nothing up that was compiled under others. */
+const PROGRAM = join(ROOT, "bin", "sops-keyd");
 const CONFIG = `version: 1
 tokenSources: { any: { type: access_token, env: UNUSED } }
 rules: [{ name: any, match: "projects/*/locations/*/keyRings/*/cryptoKeys/*", tokenSource: any }]
@@ -21,7 +22,7 @@ rules: [{ name: any, match: "projects/*/locations/*/keyRings/*/cryptoKeys/*", to
 const KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
 
 function run(...args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  return spawn(PROGRAM, args, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
 async function ended(child: ChildProcess): Promise<void> {

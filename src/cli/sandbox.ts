@@ -30,7 +30,7 @@ export function enterSandbox(grants: SandboxGrants): never {
 
 /** @param root the directory of package.json */
 export function sandboxFlags(grants: SandboxGrants, root: string): readonly string[] {
-  const own = ["package.json", "src", "dist", "proto", "schema"].map((name) => join(root, name));
+  const own = ["package.json", "compile-cache", "src", "dist", "proto", "schema"].map((name) => join(root, name));
   return [
     "--permission",
     // Node warns of each of the two below, in lines that would stand between those of a JSON log.
