@@ -55,7 +55,7 @@ export function createReload(steps: ReloadSteps, log: Log): () => Promise<void> 
 function announce({ config, warnings }: ActiveConfig, restartKeys: readonly string[], log: Log): void {
   log.info("config read again; it applies from the next call on", {
     config: config.path,
-    hash: config.hash.slice(0, 12),
+    hash: config.hash.slice(0, 16),
   });
   for (const warning of warnings) log.warn(warning);
   if (restartKeys.length === 0) return;

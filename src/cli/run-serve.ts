@@ -1,5 +1,7 @@
-import type { Config } from "../config/config.ts";
+import { renderAddress } from "../config/address.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
 import { processEnvironment } from "../config/environment.ts";
+import { findClosedDirectory } from "../server/socket-reach.ts";
 import { createLog, type Log } from "../telemetry/log.ts";
 import { type ActiveConfig, loadActiveConfig } from "./active-config.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
@@ -35,6 +37,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
     // With each connection a C function is asked who it is.
     if (!needsPeers(config)) closeSandbox();
     announceListeners(keyd, options, log);
+    warnOfClosedDirectories(listenersOf(config), log);
     await stopped;
   } finally {
     await emulated?.close();
@@ -66,7 +69,7 @@ async function startEmulated(log: Log): Promise<Emulated> {
 }
 
 function announceConfig(active: ActiveConfig, log: Log): void {
-  log.info(active.origin, { config: active.config.path, hash: active.config.hash.slice(0, 12) });
+  log.info(active.origin, { config: active.config.path, hash: active.config.hash.slice(0, 16) });
   for (const warning of active.warnings) log.warn(warning);
 }
 
@@ -78,6 +81,17 @@ function announceListeners(keyd: Keyd, options: ServeOptions, log: Log): void {
   process.stderr.write(
     `\nin another shell:\n  export SOPS_KEYSERVICE=${keyd.addresses[0]} SOPS_ENABLE_LOCAL_KEYSERVICE=false\n\n`,
   );
+}
+
+function warnOfClosedDirectories(listeners: readonly ListenerConfig[], log: Log): void {
+  for (const listener of listeners) {
+    const directory = findClosedDirectory(listener);
+    if (directory === undefined) continue;
+    log.warn("others may open this socket, and cannot get to it: chmod +x its directory, or take mode out", {
+      address: renderAddress(listener),
+      directory,
+    });
+  }
 }
 
 /** Resolves when the server has ended. A second signal while it drains ends the process at once. */

@@ -4,13 +4,16 @@ import type { ListenerShape, PartialShape } from "./document.ts";
 import type { KeyPath } from "./issue.ts";
 import { error, type Judgement, warning } from "./judgement.ts";
 
-export function* checkListeners({ listeners }: PartialShape): Generator<Judgement> {
+export function* checkListeners(config: PartialShape): Generator<Judgement> {
+  const { listeners } = config;
   const seen = new Map<string, number>();
   for (const [index, listener] of listeners.entries()) {
     const address = listener === undefined ? "" : parseListenAddress(listener.address);
     if (listener === undefined || typeof address === "string") continue;
     const path = ["listeners", index];
-    yield* address.kind === "unix" ? checkUnix(listener, path) : checkTcp(listener, address, path);
+    yield* address.kind === "unix"
+      ? checkUnix(listener, path, tellsCallersApart(config))
+      : checkTcp(listener, address, path);
     yield* checkUnique(address, index, seen);
   }
 }
@@ -24,7 +27,14 @@ function* checkUnique(address: ListenAddress, index: number, seen: Map<string, n
   else yield error(["listeners", index, "address"], `listeners[${earlier}] has the same address`);
 }
 
-function* checkUnix(listener: ListenerShape, path: KeyPath): Generator<Judgement> {
+/** Whether it takes a proof to use any key: a socket may then be everybody's. */
+function tellsCallersApart({ callerProofs, rules }: PartialShape): boolean {
+  const hasProofs = [...callerProofs].some(([, caller]) => caller?.unix !== undefined || caller?.jwt !== undefined);
+  const asksAlways = ({ callers }: { readonly callers?: unknown }) => callers !== undefined;
+  return hasProofs && rules.every((rule) => rule?.allow?.every(asksAlways) === true);
+}
+
+function* checkUnix(listener: ListenerShape, path: KeyPath, toldApart: boolean): Generator<Judgement> {
   if (listener.insecure !== undefined) {
     yield error([...path, "insecure"], "a unix socket never leaves the machine; take this out", "key");
   }
@@ -32,7 +42,8 @@ function* checkUnix(listener: ListenerShape, path: KeyPath): Generator<Judgement
     yield error([...path, "tls"], "a unix socket never leaves the machine; take this out", "key");
   }
   const others = Number.parseInt(listener.mode ?? "0", 8) & 0o007;
-  if (others !== 0) yield warning([...path, "mode"], "every user of this machine can open the socket");
+  const isForAll = toldApart && listener.caller === undefined;
+  if (others !== 0 && !isForAll) yield warning([...path, "mode"], "every user of this machine can open the socket");
 }
 
 function* checkTcp(listener: ListenerShape, address: ListenAddress, path: KeyPath): Generator<Judgement> {

@@ -45,8 +45,9 @@ export async function listenOnUnixSocket(server: Server, config: UnixListenerCon
   if (Buffer.byteLength(path) > MAX_PATH_BYTES || Buffer.byteLength(privateName) > MAX_PATH_BYTES) {
     throw new ListenError(`${path}: a unix socket's path has at most ${MAX_PATH_BYTES} bytes on this system`);
   }
-  // Directories that are missing are made private; one that is there is the operator's own.
-  attempt(path, () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
+  // Directories that are missing are made no more open than the socket; one that is there is the operator's own.
+  const directoryMode = (config.mode & 0o066) === 0 ? 0o700 : 0o711;
+  attempt(path, () => mkdirSync(directory, { recursive: true, mode: directoryMode }));
   await clearStale(path);
   await bindPrivately(server, privateName, path);
   try {

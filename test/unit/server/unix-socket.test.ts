@@ -84,6 +84,12 @@ describe("a unix socket", () => {
     }
   });
 
+  test("lets others through a directory that it makes where they may open the socket, and lets them list nothing", async (t) => {
+    const { directory, listen } = setUp(t);
+    await listen({ path: join(directory, "made/keyd.sock"), mode: 0o660 });
+    assert.equal(statSync(join(directory, "made")).mode & 0o777, 0o711);
+  });
+
   test("leaves the mode of a directory that was there alone", async (t) => {
     const { directory, listen } = setUp(t);
     mkdirSync(join(directory, "shared"), { mode: 0o755 });
