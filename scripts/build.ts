@@ -49,6 +49,9 @@ function isExternal(path: string): boolean {
   return external.some((name) => path === name || path.startsWith(`${name}/`));
 }
 
+/** A checkout needs neither declarations nor licence texts to run. */
+const programAlone = process.argv.includes("--program");
+
 rmSync(DIST, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: ROOT,
@@ -72,5 +75,8 @@ const { metafile } = await build({
   metafile: true,
   logLevel: "warning",
 });
-execFileSync(join(ROOT, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], { cwd: ROOT, stdio: "inherit" });
-writeFileSync(join(DIST, "THIRD-PARTY-LICENCES.txt"), await collectLicences(ROOT, Object.keys(metafile.inputs)));
+if (!programAlone) {
+  const tsc = join(ROOT, "node_modules", ".bin", "tsc");
+  execFileSync(tsc, ["-p", "tsconfig.build.json"], { cwd: ROOT, stdio: "inherit" });
+  writeFileSync(join(DIST, "THIRD-PARTY-LICENCES.txt"), await collectLicences(ROOT, Object.keys(metafile.inputs)));
+}
