@@ -112,7 +112,8 @@ function explain(thrown: unknown, code: string, host: string, proxyHost: string 
 }
 
 function remedyFor(code: string): string {
-  if (/CERT|SIGNATURE|ISSUER/.test(code)) {
+  // Over gRPC it is OpenSSL's sentence rather than Node's code.
+  if (/cert|signature|issuer/i.test(code)) {
     return "check kms.endpoint of the rule; a private CA is named by kms.caFile of the rule or google.caFile";
   }
   return "check the network, proxy and kms.endpoint of the rule, then try again";

@@ -1,6 +1,7 @@
 import type { Server } from "node:net";
 import { renderAddress } from "../config/address.ts";
 import type { TcpListenerConfig } from "../config/config.ts";
+import { LISTEN_BACKLOG } from "./backlog.ts";
 import { ListenError } from "./listen-error.ts";
 
 /**
@@ -14,7 +15,7 @@ export async function listenOnTcp(server: Server, config: TcpListenerConfig): Pr
     const address = renderAddress(config);
     reject(new ListenError(`${address}: can't listen there (${error.code}) ${remedy}`.trimEnd(), { cause: error }));
   });
-  server.listen(config.port, config.host, resolve);
+  server.listen({ port: config.port, host: config.host, backlog: LISTEN_BACKLOG }, resolve);
   await promise;
   const bound = server.address();
   return renderAddress({ ...config, port: typeof bound === "object" && bound !== null ? bound.port : config.port });

@@ -12,6 +12,7 @@ import {
 import { connect, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import type { UnixListenerConfig } from "../config/config.ts";
+import { LISTEN_BACKLOG } from "./backlog.ts";
 import { groupId } from "./group-id.ts";
 import { ListenError } from "./listen-error.ts";
 
@@ -97,7 +98,7 @@ async function bindPrivately(server: Server, privateName: string, path: string):
   // Node binds before `listen` returns, so the umask of the whole process is changed for no other code.
   const umask = process.umask(0o177);
   try {
-    server.listen(privateName, resolve);
+    server.listen({ path: privateName, backlog: LISTEN_BACKLOG }, resolve);
   } finally {
     process.umask(umask);
   }
