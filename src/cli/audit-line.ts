@@ -23,7 +23,7 @@ const QUIET_FIELDS = new Set([
 export function renderRecord(fields: RecordFields, terminal: Terminal): string {
   const rest = Object.entries(fields)
     .filter(([name]) => !QUIET_FIELDS.has(name))
-    .map(([name, value]) => `${styleText("gray", `${name}=`, { stream: terminal })}${asText(value)}`);
+    .map(([name, value]) => `${styleText("gray", `${asText(name)}=`, { stream: terminal })}${asText(value)}`);
   return [asText(fields["time"]), renderEvent(fields, terminal), ...renderSubject(fields), ...rest].join(" ");
 }
 
