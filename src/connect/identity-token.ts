@@ -23,6 +23,8 @@ export interface IdentitySurroundings {
 
 /** A token that does not say when it ends is looked for anew after this. */
 const UNKNOWN_LIFETIME_MS = 60_000;
+/** Further from 1970 no Date can be: https://tc39.es/ecma262/#sec-time-values-and-time-range */
+const MAX_DATE_MS = 8.64e15;
 
 /**
  * Identity tokens (JWTs) for a server that asks who calls: found, checked for what can be seen without a key, and held by
@@ -37,6 +39,9 @@ export function createIdentityTokenSource(find: FindJwt, clock: Clock): TokenSou
       const jwt = readUnverifiedJwt(token);
       if (typeof jwt === "string") throw unusable(`the identity token of ${origin} cannot be used: ${jwt}`);
       const expiresAtMs = readExpiryMs(token) ?? clock.nowMs() + UNKNOWN_LIFETIME_MS;
+      if (Math.abs(expiresAtMs) > MAX_DATE_MS) {
+        throw unusable(`the identity token of ${origin} cannot be used: its exp is no time`);
+      }
       if (expiresAtMs <= clock.nowMs()) throw expired(origin, expiresAtMs);
       return { accessToken: new Secret(token), expiresAtMs, steps: [`identity token of ${origin}`] };
     },

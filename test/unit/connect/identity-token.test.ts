@@ -114,6 +114,16 @@ describe("an identity token", () => {
     }
   });
 
+  test("that expires at no time that there is cannot be used", async () => {
+    const clock = createFakeClock();
+    for (const exp of [-1e300, 1e300, 1e308]) {
+      await assert.rejects(
+        sourceOf("env:T", clock, { T: jwt({ exp }) }).fetchToken(SIGNAL),
+        codeIs("credential_rejected", /cannot be used: its exp is no time/),
+      );
+    }
+  });
+
   test("that has expired is not shown, and its place and time are told", async (t) => {
     const clock = createFakeClock();
     const file = temporaryFile(t, jwt({ exp: inSeconds(clock, 0) }));
