@@ -11,14 +11,17 @@ const [END_STREAM, END_HEADERS] = [0x1, 0x4];
  * @param message without gRPC's frame
  * @returns the connection, for the test to end
  */
-export function sendRawCall(
-  address: string,
-  path: string,
-  fields: readonly (readonly [name: string, value: string])[],
-  message: Buffer,
-): Socket {
+export function sendRawCall(address: string, path: string, fields: readonly HeaderField[], message: Buffer): Socket {
   const { hostname, port } = new URL(address.replace("tcp:", "http:"));
   const socket = connect(Number(port), hostname);
+  socket.write(callBytes(path, fields, message));
+  return socket;
+}
+
+export type HeaderField = readonly [name: string, value: string];
+
+/** All that a client sends for it, from the first byte of the connection. */
+export function callBytes(path: string, fields: readonly HeaderField[], message: Buffer): Buffer {
   const all = [
     [":method", "POST"],
     [":path", path],
@@ -31,15 +34,12 @@ export function sendRawCall(
   const block = Buffer.concat(all.map(([name, value]) => Buffer.concat([Buffer.of(0x10), text(name), text(value)])));
   const length = Buffer.alloc(5);
   length.writeUInt32BE(message.length, 1);
-  socket.write(
-    Buffer.concat([
-      PREFACE,
-      frame(SETTINGS, 0, 0, Buffer.alloc(0)),
-      frame(HEADERS, END_HEADERS, 1, block),
-      frame(DATA, END_STREAM, 1, Buffer.concat([length, message])),
-    ]),
-  );
-  return socket;
+  return Buffer.concat([
+    PREFACE,
+    frame(SETTINGS, 0, 0, Buffer.alloc(0)),
+    frame(HEADERS, END_HEADERS, 1, block),
+    frame(DATA, END_STREAM, 1, Buffer.concat([length, message])),
+  ]);
 }
 
 /** RFC 7541 5.2, without Huffman coding: a literal that is never indexed. */
