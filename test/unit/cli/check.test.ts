@@ -82,3 +82,60 @@ test("the help has examples and the exit codes", async () => {
   assert.match(stdout, /Examples:\n {2}sops-keyd check/);
   assert.match(stdout, /Exit code: 0 .* 2 /);
 });
+
+test("--here tells all that this machine does not have, and ends with 1", async (t) => {
+  const text = `version: 1
+listeners:
+  - { address: "unix:///run/x.sock", group: no-such-group }
+  - { address: "tcp://127.0.0.1:0", tls: { certificate: tls.crt, privateKey: tls.key } }
+callers:
+  nobody: { unix: { uid: no-such-user } }
+  ci: { jwt: { issuer: ci, audience: a, claims: { sub: x }, keys: keys.json } }
+tokenSources: { a: { type: service_account, file: a.json }, b: { type: exec, command: [/nowhere/program] } }
+rules:
+  - name: r
+    match: projects/*/locations/*/keyRings/*/cryptoKeys/*
+    tokenSource: [a, b]
+    kms: { caFile: ca.pem }
+    approve: { command: [/nowhere/ask] }
+google: { caFile: google.pem }
+audit: { file: nowhere/audit.jsonl }
+`;
+  const path = await configFile(t, text);
+  const { exitCode, stderr } = await runCommand(["check", "--here", "--config", path]);
+  assert.equal(exitCode, 1);
+  assert.deepEqual(
+    stderr.split("\n").flatMap((line) => /^not here: ([^:]+): /.exec(line)?.[1] ?? []),
+    [
+      "listeners[0].group",
+      "listeners[1].tls",
+      "callers.nobody",
+      "callers.ci.jwt.keys",
+      "tokenSources.a.file",
+      "tokenSources.b.command",
+      "rules[0].kms.caFile",
+      "rules[0].approve.command",
+      "google.caFile",
+      "audit.file",
+    ],
+  );
+  const asJson = await runCommand(["check", "--here", "--json", "--config", path]);
+  assert.equal(asJson.exitCode, 1);
+  const { ok, missing } = JSON.parse(asJson.stdout);
+  assert.equal(ok, false);
+  assert.equal(missing.length, 10);
+});
+
+test("--here finds nothing missing where everything is there", async (t) => {
+  const path = await configFile(
+    t,
+    `version: 1
+listeners: [{ address: "unix:///run/x.sock", group: 0 }]
+tokenSources: { b: { type: exec, command: [/bin/sh] } }
+rules: [{ name: r, match: projects/*/locations/*/keyRings/*/cryptoKeys/*, tokenSource: b }]
+audit: { file: audit.jsonl }
+`,
+  );
+  const { exitCode, stderr } = await runCommand(["check", "--here", "--config", path]);
+  assert.deepEqual([exitCode, stderr], [0, ""]);
+});
