@@ -1,4 +1,11 @@
-import type { ApproveConfig, Config, Operation, RuleConfig, TokenSourceConfig } from "../config/config.ts";
+import type {
+  ApproveConfig,
+  Config,
+  KmsTransportName,
+  Operation,
+  RuleConfig,
+  TokenSourceConfig,
+} from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import { type CryptoKeyName, parseCryptoKeyName } from "../routing/resource-name.ts";
 import type { TrailStep } from "../routing/router.ts";
@@ -26,6 +33,10 @@ export interface Explanation {
   readonly tokenSources: readonly ExplainedSource[];
   readonly endpoint: string | null;
   readonly quotaProject: string | null;
+  /** How Cloud KMS would be asked. */
+  readonly kms: ExplainedKms | null;
+  /** How long a decrypted data key is kept; null: it is not. */
+  readonly cacheTtlMs: number | null;
   /** Who would be asked before the call goes on. */
   readonly approval: ExplainedApproval | null;
   /** What the caller's calls under this rule are held to. */
@@ -34,6 +45,12 @@ export interface Explanation {
   readonly trail: readonly ExplainedStep[];
   /** What the reader may have overlooked. */
   readonly notes: readonly string[];
+}
+
+export interface ExplainedKms {
+  readonly transport: KmsTransportName;
+  readonly deadlineMs: number;
+  readonly attemptTimeoutMs: number;
 }
 
 export interface ExplainedSource {
@@ -123,14 +140,20 @@ function describeError(error: KeyServiceError): Pick<Explanation, "decision" | "
 function describeRule(
   config: Config,
   rule: RuleConfig | undefined,
-): Pick<Explanation, "rule" | "match" | "tokenSources" | "endpoint" | "quotaProject"> {
-  if (rule === undefined) return { rule: null, match: null, tokenSources: [], endpoint: null, quotaProject: null };
+): Pick<Explanation, "rule" | "match" | "tokenSources" | "endpoint" | "quotaProject" | "kms" | "cacheTtlMs"> {
+  if (rule === undefined) {
+    const none = { rule: null, match: null, endpoint: null, quotaProject: null, kms: null, cacheTtlMs: null };
+    return { ...none, tokenSources: [] };
+  }
+  const { transport, deadlineMs, attemptTimeoutMs } = rule.kms;
   return {
     rule: rule.name,
     match: rule.match,
     tokenSources: rule.tokenSource.flatMap((name) => describeSource(config, name)),
     endpoint: rule.kms.endpoint,
     quotaProject: rule.kms.quotaProject ?? null,
+    kms: { transport, deadlineMs, attemptTimeoutMs },
+    cacheTtlMs: rule.cache?.ttlMs ?? null,
   };
 }
 

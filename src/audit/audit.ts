@@ -23,6 +23,7 @@ export interface AuditedAnswer {
   readonly principal?: string;
   readonly keyVersion?: string;
   readonly servedBy?: string;
+  readonly approvedBy?: string;
 }
 
 /**
@@ -122,6 +123,7 @@ export function createAudit({ journal, required, key, clock, configHash }: Audit
           principal: answer.principal,
           keyVersion: answer.keyVersion,
           servedBy: answer.servedBy,
+          approvedBy: answer.approvedBy,
           ciphertext: hash,
           latencyMs: roundLatency(latencyMs),
         } as const;

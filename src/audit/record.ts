@@ -60,6 +60,8 @@ export interface OutcomeEvent extends OfCall {
   readonly keyVersion?: string | undefined;
   /** How it was answered, where not by a Cloud KMS request of its own. */
   readonly servedBy?: string | undefined;
+  /** Who approved it, where its rule asks for that. */
+  readonly approvedBy?: string | undefined;
   readonly latencyMs: number;
 }
 

@@ -25,8 +25,9 @@ export function renderExplanation(explanation: Explanation, stream: NodeJS.Write
     ["rule", explanation.rule],
     ["match", explanation.match],
     ...explanation.tokenSources.map(renderSource),
-    ["cloud kms", explanation.endpoint],
+    ["cloud kms", renderKms(explanation)],
     ["quota project", explanation.quotaProject],
+    ["cache", renderCache(explanation)],
     ["approval", explanation.approval === null ? null : renderApproval(explanation.approval)],
     ...explanation.limits.map(renderLimit),
     ...explanation.trail.map(renderStep),
@@ -43,6 +44,17 @@ function renderRow(label: string, value: string): string {
 function renderSource(source: ExplainedSource, index: number): readonly [string, string] {
   const label = index === 0 ? "token source" : "  else";
   return [label, `${source.name} (${source.type}: ${source.detail})`];
+}
+
+function renderKms({ endpoint, kms }: Explanation): string | null {
+  if (endpoint === null || kms === null) return null;
+  const time = `${renderDuration(kms.deadlineMs)} for a call, ${renderDuration(kms.attemptTimeoutMs)} for an attempt`;
+  return `${endpoint} (${kms.transport}, ${time})`;
+}
+
+function renderCache({ cacheTtlMs, operation }: Explanation): string | null {
+  if (cacheTtlMs === null || operation === "encrypt") return null;
+  return `data keys are kept for ${renderDuration(cacheTtlMs)}: so long Cloud KMS is not asked again`;
 }
 
 function renderApproval({ by, timeoutMs, rememberMs }: ExplainedApproval): string {

@@ -55,7 +55,7 @@ testWithSops("an approval command is asked before Google, and its reason is what
   const keyd = await serveWithSecret(bench);
   const script = '#!/bin/sh\necho "$SOPS_KEYD_OPERATION $SOPS_KEYD_KEY $SOPS_KEYD_RULE" >asked\n';
   const command = bench.write("ask", `${script}test -e approved || { echo "no change after noon"; exit 1; }\n`, 0o700);
-  withRule(bench, { approve: { command: [command] } });
+  withRule(bench, { approve: { command: [command] } }, { audit: { file: "audit.jsonl", required: true } });
   await reload(keyd);
   const told = await refusedDecrypt(bench, keyd);
   assert.match(told, /code = PermissionDenied desc = not approved: no change after noon/);
@@ -63,6 +63,7 @@ testWithSops("an approval command is asked before Google, and its reason is what
   bench.write("approved", "");
   assert.equal(assertSucceeded(await bench.sops(keyd, ["decrypt", "secret.yaml"])).stdout, "password: kept\n");
   await keyd.child.waitFor("stderr", /"approvedBy":"command"/);
+  assert.match(bench.read("audit.jsonl").toString(), /"outcome":"ok".*"approvedBy":"command"/);
 });
 
 testWithSops("a prompt without a terminal refuses, and says what to do", async (bench) => {

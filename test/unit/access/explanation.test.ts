@@ -20,7 +20,8 @@ rules:
     match: projects/p/locations/*/keyRings/*/cryptoKeys/*
     tokenSource: [deep, written, key, token, user, machine, ambient]
     allow: [{ callers: [team-a, outside], operations: [decrypt] }]
-    kms: { quotaProject: billing }
+    kms: { quotaProject: billing, transport: grpc, deadline: 4s, attemptTimeout: 1s }
+    cache: { ttl: 30s }
 `);
 const KEY = "projects/p/locations/us/keyRings/r/cryptoKeys/k";
 
@@ -31,6 +32,8 @@ test("an allowed request is told with its rule, its chain of sources and its lis
   assert.equal(explanation.listener, "unix:///run/a.sock");
   assert.equal(explanation.endpoint, "https://cloudkms.googleapis.com");
   assert.equal(explanation.quotaProject, "billing");
+  assert.deepEqual(explanation.kms, { transport: "grpc", deadlineMs: 4_000, attemptTimeoutMs: 1_000 });
+  assert.equal(explanation.cacheTtlMs, 30_000);
   assert.deepEqual(
     explanation.tokenSources.map(({ name, type, detail }) => `${name} ${type}: ${detail}`),
     [

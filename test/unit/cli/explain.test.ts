@@ -18,7 +18,7 @@ test("an allowed request ends with 0 and tells rule, sources and why", async () 
     "rule          team-b",
     "match         projects/team-b-*/locations/*/keyRings/*/cryptoKeys/*",
     "token source  team-b (impersonated_service_account: sops-team-b@platform-prod.iam.gserviceaccount.com, from machine (metadata: account default))",
-    "cloud kms     https://cloudkms.googleapis.com",
+    "cloud kms     https://cloudkms.googleapis.com (rest, 10s for a call, 3s for an attempt)",
     "tried         1. team-a: project id does not fit projects/team-a-*/locations/europe-west1/keyRings/*/cryptoKeys/*",
     "              2. team-b: matches",
     "",
