@@ -7,20 +7,24 @@ export interface ServerConfig {
   readonly limits: LimitsConfig;
 }
 
-/** Limits by their names in the document; `maxCalls` is not among them, since a reload changes it. */
-const FIXED_LIMITS: Readonly<Record<string, keyof LimitsConfig>> = {
+/** Their names in the document. Exhaustive but for `maxCalls`, which a reload changes: a new limit does not compile here. */
+const FIXED_LIMITS: Readonly<Record<Exclude<keyof LimitsConfig, "maxCalls">, string>> = {
   maxConnections: "maxConnections",
   maxStreamsPerConnection: "maxStreamsPerConnection",
   maxMessageBytes: "maxMessageBytes",
-  connectionIdle: "connectionIdleMs",
-  connectionAge: "connectionAgeMs",
-  drain: "drainMs",
+  handshakeMs: "handshake",
+  connectionIdleMs: "connectionIdle",
+  connectionAgeMs: "connectionAge",
+  drainMs: "drain",
 };
+
+type FixedLimit = keyof typeof FIXED_LIMITS;
 
 /** The keys, as `check` writes them, in which `next` differs from what runs and which only a restart applies. */
 export function findRestartKeys(running: ServerConfig, next: ServerConfig): readonly string[] {
-  const limits = Object.entries(FIXED_LIMITS).filter(([, key]) => running.limits[key] !== next.limits[key]);
-  return [...compareListeners(running.listeners, next.listeners), ...limits.map(([name]) => `limits.${name}`)];
+  const limits = (Object.keys(FIXED_LIMITS) as FixedLimit[]).filter((key) => running.limits[key] !== next.limits[key]);
+  const names = limits.map((key) => `limits.${FIXED_LIMITS[key]}`);
+  return [...compareListeners(running.listeners, next.listeners), ...names];
 }
 
 function compareListeners(running: readonly ListenerConfig[], next: readonly ListenerConfig[]): readonly string[] {

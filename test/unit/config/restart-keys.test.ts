@@ -22,8 +22,8 @@ const rows: readonly (readonly [what: string, change: (text: string) => string, 
   ["the number of listeners", (text) => text.replace(/, \{ address: "tcp.*?\}/, ""), ["listeners"]],
   [
     "limits of the server",
-    (text) => text.replace("drain: 5s", "drain: 6s, connectionIdle: 1m, maxConnections: 7"),
-    ["limits.maxConnections", "limits.connectionIdle", "limits.drain"],
+    (text) => text.replace("drain: 5s", "drain: 6s, connectionIdle: 1m, maxConnections: 7, handshake: 4s"),
+    ["limits.maxConnections", "limits.handshake", "limits.connectionIdle", "limits.drain"],
   ],
 ];
 
