@@ -1,6 +1,7 @@
 import type { Caller, Proof } from "../access/caller.ts";
 import type { AccessRequest } from "../access/decision.ts";
 import type { Clock } from "../core/clock.ts";
+import { RecentMap } from "../core/recent-map.ts";
 
 /** Approvals that are good for a while: for the same caller, operation and key, which is what was asked about. */
 export interface ApprovalMemory {
@@ -13,15 +14,11 @@ const MAX_REMEMBERED = 1024;
 
 export function createApprovalMemory(clock: Clock): ApprovalMemory {
   /** When each ends, monotonic. */
-  const ends = new Map<string, number>();
+  const ends = new RecentMap<string, number>(MAX_REMEMBERED);
   return {
     has: (request) => (ends.get(describe(request)) ?? Number.NEGATIVE_INFINITY) > clock.monotonicMs(),
     remember(request, durationMs) {
-      const what = describe(request);
-      ends.delete(what);
-      ends.set(what, clock.monotonicMs() + durationMs);
-      const [oldest] = ends.keys();
-      if (ends.size > MAX_REMEMBERED && oldest !== undefined) ends.delete(oldest);
+      ends.set(describe(request), clock.monotonicMs() + durationMs);
     },
   };
 }

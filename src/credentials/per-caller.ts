@@ -1,6 +1,7 @@
 import type { CallerToken } from "../core/caller-token.ts";
 import type { Clock } from "../core/clock.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { RecentMap } from "../core/recent-map.ts";
 import type { TokenHolder } from "./token.ts";
 
 export interface PerCallerOptions {
@@ -31,7 +32,7 @@ const SWEEP_MS = 60_000;
  * minute. A call in flight keeps its holder.
  */
 export function createPerCaller({ clock, withoutToken, create }: PerCallerOptions): PerCallerHolder {
-  const entries = new Map<string, { readonly holder: TokenHolder; readonly expiresAtMs: number }>();
+  const entries = new RecentMap<string, { readonly holder: TokenHolder; readonly expiresAtMs: number }>(MAX_CALLERS);
   let cancelSweep: (() => void) | undefined;
 
   const sweep = () => {
@@ -46,8 +47,6 @@ export function createPerCaller({ clock, withoutToken, create }: PerCallerOption
   const add = (token: CallerToken): TokenHolder => {
     const holder = create(token);
     entries.set(token.id, { holder, expiresAtMs: token.expiresAtMs });
-    const [oldest] = entries.keys();
-    if (entries.size > MAX_CALLERS && oldest !== undefined) entries.delete(oldest);
     scheduleSweep();
     return holder;
   };
@@ -60,7 +59,6 @@ export function createPerCaller({ clock, withoutToken, create }: PerCallerOption
       if (token === undefined) return withoutToken;
       const entry = entries.get(token.id);
       if (entry === undefined) return add(token);
-      entries.delete(token.id);
       entries.set(token.id, entry);
       return entry.holder;
     },

@@ -3,6 +3,7 @@ import { realpath } from "node:fs/promises";
 import { untilAborted } from "../core/deadline.ts";
 import { describeCause } from "../core/describe-cause.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { RecentMap } from "../core/recent-map.ts";
 import type { Secret } from "../core/secret.ts";
 import { createRefreshTokenFiles, fingerprint, type ReplacedRefreshToken } from "./refresh-token-file.ts";
 
@@ -52,13 +53,14 @@ interface Entry {
   unsaved: ReplacedRefreshToken | undefined;
 }
 
+/** Far more than a config has sources; the one that was not used for longest goes first. */
+const MAX_ENTRIES = 10_000;
+
 /**
  * Of this process: a credential is one and the same for two sources that name it, for two scopes, and for the config
  * before and after a reload.
  */
-const entries = new Map<string, Entry>();
-/** Far more than a config has sources; the one that was not used for longest goes first. */
-const MAX_ENTRIES = 10_000;
+const entries = new RecentMap<string, Entry>(MAX_ENTRIES);
 
 export function createRefreshTokens({ stateDirectory, warn }: RefreshTokensOptions): RefreshTokens {
   const files = stateDirectory === undefined ? undefined : createRefreshTokenFiles(stateDirectory);
@@ -131,10 +133,7 @@ export function createRefreshTokens({ stateDirectory, warn }: RefreshTokensOptio
 
 function entryOf(key: string): Entry {
   const entry = entries.get(key) ?? { last: Promise.resolve(), unsaved: undefined };
-  entries.delete(key);
   entries.set(key, entry);
-  const [oldest] = entries.keys();
-  if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest);
   return entry;
 }
 

@@ -1,5 +1,6 @@
 import type { JwtCallerConfig } from "../../config/jwt-caller.ts";
 import type { Clock } from "../../core/clock.ts";
+import { RecentMap } from "../../core/recent-map.ts";
 import { createKeySet, type KeySet, type LoadKeys } from "./key-set.ts";
 import { createDiscoveryLoader, createFileLoader, type GetDocument } from "./load-keys.ts";
 
@@ -33,7 +34,7 @@ const DISCOVERY_TIMES = { freshMs: 10 * 60_000, coolDownMs: 30_000, serveStale: 
 const FILE_TIMES = { freshMs: 1_000, coolDownMs: 1_000, serveStale: false };
 
 export function createIssuerKeys(clock: Clock): IssuerKeys {
-  const entries = new Map<string, Entry>();
+  const entries = new RecentMap<string, Entry>(MAX_ISSUERS);
   return {
     keysOf({ issuer, keys }, createGet, warn) {
       const place = JSON.stringify([issuer, keys]);
@@ -45,10 +46,7 @@ export function createIssuerKeys(clock: Clock): IssuerKeys {
       const entry =
         known ?? createEntry(`issuer ${issuer}`, keys.kind === "file" ? FILE_TIMES : DISCOVERY_TIMES, clock);
       Object.assign(entry, { load, warn });
-      entries.delete(place);
       entries.set(place, entry);
-      const [oldest] = entries.keys();
-      if (entries.size > MAX_ISSUERS && oldest !== undefined) entries.delete(oldest);
       return entry.keys;
     },
   };

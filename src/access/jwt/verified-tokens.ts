@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
+import { RecentMap } from "../../core/recent-map.ts";
 import type { VerifiedJwt } from "./verifier.ts";
 
 /**
@@ -22,23 +23,23 @@ interface Entry {
 export const MAX_VERIFIED_TOKENS = 1_000;
 
 export function createVerifiedTokens(clock: Clock): VerifiedTokens {
-  const entries = new Map<string, Entry>();
+  const entries = new RecentMap<string, Entry>(MAX_VERIFIED_TOKENS);
   return {
     get(id) {
       const entry = entries.get(id);
       if (entry === undefined) return undefined;
+      if (clock.nowMs() < entry.verified.token.expiresAtMs && entry.isCurrent()) {
+        entries.set(id, entry);
+        return entry.verified;
+      }
       entries.delete(id);
-      if (clock.nowMs() >= entry.verified.token.expiresAtMs || !entry.isCurrent()) return undefined;
-      entries.set(id, entry);
-      return entry.verified;
+      return undefined;
     },
     add(id, verified, isCurrent) {
       const nowMs = clock.nowMs();
       // Their text is in there: it is not to stay longer than it is of use.
       for (const [known, entry] of entries) if (nowMs >= entry.verified.token.expiresAtMs) entries.delete(known);
       entries.set(id, { verified, isCurrent });
-      const [oldest] = entries.keys();
-      if (entries.size > MAX_VERIFIED_TOKENS && oldest !== undefined) entries.delete(oldest);
     },
   };
 }
