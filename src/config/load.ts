@@ -1,6 +1,6 @@
-import { open, stat } from "node:fs/promises";
+import { FileRefusedError, readBoundedFile } from "../core/bounded-file.ts";
 import { MAX_DOCUMENT_BYTES } from "./defaults.ts";
-import { ConfigError, fileError } from "./issue.ts";
+import { fileError } from "./issue.ts";
 import type { LoadedConfig } from "./parse.ts";
 
 /**
@@ -9,28 +9,17 @@ import type { LoadedConfig } from "./parse.ts";
  * @throws ConfigError with every issue that was found, or why the file cannot be read
  */
 export async function loadConfig(path: string): Promise<LoadedConfig> {
-  const bytes = await readBounded(path);
+  const bytes = await readBytes(path);
   // Only now: a command that finds no config does not pay for the schema and the YAML parser.
   const { parseConfig } = await import("./parse.ts");
   return parseConfig(bytes, path);
 }
 
-async function readBounded(path: string): Promise<Uint8Array> {
+async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    // Asked before it is opened: to open a pipe that nobody writes to would wait for ever.
-    const stats = await stat(path);
-    if (!stats.isFile()) throw fileError(path, "is not a regular file");
-    await using file = await open(path, "r");
-    const buffer = Buffer.alloc(MAX_DOCUMENT_BYTES + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const { bytesRead } = await file.read(buffer, length, buffer.length - length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return buffer.subarray(0, length);
+    return (await readBoundedFile(path, MAX_DOCUMENT_BYTES)).bytes;
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
+    if (error instanceof FileRefusedError) throw fileError(path, error.message);
     throw fileError(path, `cannot be read: ${describeReadError(error)}`, error);
   }
 }

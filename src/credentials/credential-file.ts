@@ -1,6 +1,6 @@
-import { constants, type FileHandle, open } from "node:fs/promises";
 import type { CredentialLocation } from "../config/config.ts";
 import type { Environment } from "../config/environment.ts";
+import { FileRefusedError, readBoundedFile } from "../core/bounded-file.ts";
 import { KeyServiceError } from "../core/errors.ts";
 
 /** The text of a credential and where it lay, as errors and steps name it: `file /etc/key.json`. */
@@ -11,6 +11,8 @@ export interface CredentialText {
 
 /** Ten times the size of any credential that Google issues. */
 export const MAX_CREDENTIAL_BYTES: number = 64 * 1024;
+
+const READABLE_BY_OTHERS = 0o004;
 
 /**
  * Reads a credential anew at each call, so that a rotated one is used without a restart.
@@ -28,8 +30,8 @@ export function createCredentialReader(
   if (location.kind === "env") return async () => readVariable(location.variable, environment);
   let warned = false;
   return async () => {
-    const { text, othersCanRead } = await readBounded(location.path);
-    if (othersCanRead && !warned) {
+    const { text, mode } = await readText(location.path);
+    if ((mode & READABLE_BY_OTHERS) !== 0 && !warned) {
       warned = true;
       warn(`credential file ${location.path} can be read by every user of this machine: chmod it to 0600`);
     }
@@ -49,43 +51,36 @@ function readVariable(variable: string, environment: Environment): CredentialTex
   return { text, origin: `environment variable ${variable}` };
 }
 
-async function readBounded(path: string): Promise<{ text: string; othersCanRead: boolean }> {
-  await using file = await openFile(path);
-  const status = await file.stat();
-  if (!status.isFile()) throw unusable(`credential file ${path} is not a regular file`);
-  // Read to one byte past the bound rather than trusting the size: the file may grow meanwhile.
-  const buffer = Buffer.alloc(MAX_CREDENTIAL_BYTES + 1);
-  let bytes = 0;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, bytes, buffer.length - bytes, bytes);
-    bytes += bytesRead;
-    if (bytesRead === 0 || bytes === buffer.length) break;
+async function readText(path: string): Promise<{ readonly text: string; readonly mode: number }> {
+  try {
+    const { bytes, mode } = await readBoundedFile(path, MAX_CREDENTIAL_BYTES);
+    const text = bytes.toString("utf8");
+    bytes.fill(0);
+    return { text, mode };
+  } catch (thrown) {
+    throw describeReadFailure(thrown, path);
   }
-  if (bytes > MAX_CREDENTIAL_BYTES) throw tooLong(`credential file ${path}`);
-  const text = buffer.toString("utf8", 0, bytes);
-  buffer.fill(0);
-  return { text, othersCanRead: (status.mode & 0o004) !== 0 };
 }
 
-async function openFile(path: string): Promise<FileHandle> {
-  try {
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
-    if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new KeyServiceError("credential_missing", {
-        problem: `there is no credential file ${path}`,
-        remedy: "put it there, or correct file of the token source",
-        cause,
-      });
-    }
-    throw new KeyServiceError("credential_rejected", {
-      problem: `credential file ${path} cannot be opened (${code})`,
-      remedy: "let the user that sops-keyd runs as read it",
-      cause,
+function describeReadFailure(thrown: unknown, path: string): unknown {
+  if (thrown instanceof FileRefusedError) {
+    return thrown.reason === "too_large"
+      ? tooLong(`credential file ${path}`)
+      : unusable(`credential file ${path} ${thrown.message}`);
+  }
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "unknown";
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return new KeyServiceError("credential_missing", {
+      problem: `there is no credential file ${path}`,
+      remedy: "put it there, or correct file of the token source",
+      cause: thrown,
     });
   }
+  return new KeyServiceError("credential_rejected", {
+    problem: `credential file ${path} cannot be opened (${code})`,
+    remedy: "let the user that sops-keyd runs as read it",
+    cause: thrown,
+  });
 }
 
 function tooLong(what: string): KeyServiceError {

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { open, stat } from "node:fs/promises";
 import { describeReadError } from "../config/load.ts";
+import { FileRefusedError, readBoundedFile } from "../core/bounded-file.ts";
 
 /** A file of certificates or keys that can't be used; its message begins with the file's path. */
 export class PemError extends Error {
@@ -14,15 +14,9 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 /** @throws PemError */
 export async function readPem(path: string): Promise<string> {
   try {
-    // Asked before it is opened: to open a pipe that nobody writes to would wait for ever.
-    if (!(await stat(path)).isFile()) throw new PemError(`${path}: is not a regular file`);
-    await using file = await open(path, "r");
-    const buffer = Buffer.alloc(MAX_PEM_BYTES + 1);
-    const { bytesRead } = await file.read(buffer, 0, buffer.length);
-    if (bytesRead > MAX_PEM_BYTES) throw new PemError(`${path}: is larger than ${MAX_PEM_BYTES} bytes`);
-    return buffer.toString("latin1", 0, bytesRead);
+    return (await readBoundedFile(path, MAX_PEM_BYTES)).bytes.toString("latin1");
   } catch (thrown) {
-    if (thrown instanceof PemError) throw thrown;
+    if (thrown instanceof FileRefusedError) throw new PemError(`${path}: ${thrown.message}`, { cause: thrown });
     throw new PemError(`${path}: cannot be read: ${describeReadError(thrown)}`, { cause: thrown });
   }
 }

@@ -127,11 +127,11 @@ function unusable(url: URL, problem: string): KeyServiceError {
 
 async function readFile(path: string, what: string): Promise<string> {
   try {
-    return await readBoundedFile(path, MAX_FILE_BYTES);
+    return (await readBoundedFile(path, MAX_FILE_BYTES)).bytes.toString("utf8");
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
     throw new KeyServiceError("issuer_unavailable", {
-      problem: `${what} ${path} cannot be read: ${cause instanceof FileRefusedError ? cause.message : code}`,
+      problem: `${what} ${path} cannot be read: ${cause instanceof FileRefusedError ? `it ${cause.message}` : code}`,
       remedy: "check the path in the config, and let the user that sops-keyd runs as read it",
       cause,
     });
