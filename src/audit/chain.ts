@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { type JsonObject, parseJsonObject } from "../core/json.ts";
 
 /**
  * The chain. A line of the log is
@@ -80,15 +81,6 @@ export function parseChainedLine(line: Uint8Array): ChainedLine | undefined {
 }
 
 /** The fields of a line, as plain data; undefined where it is not one JSON object. */
-export function parseFields(line: Uint8Array): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(line).toString("utf8"));
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+export function parseFields(line: Uint8Array): JsonObject | undefined {
+  return parseJsonObject(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString("utf8"));
 }

@@ -1,6 +1,7 @@
 import type { CredentialLocation } from "../config/config.ts";
 import { childEnvironment } from "../config/environment.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { parseJsonObject } from "../core/json.ts";
 import { createCredentialReader } from "../credentials/credential-file.ts";
 import { runProgram } from "../credentials/program.ts";
 import { createTokenRequests } from "../credentials/token-request.ts";
@@ -116,20 +117,11 @@ function createGithubFinder(audience: string, { environment }: IdentitySurroundi
     url.searchParams.set("audience", audience);
     const headers = { authorization: `Bearer ${bearer}`, accept: "application/json" };
     const { status, text } = await send({ method: "GET", url, headers }, signal);
-    const token = status === 200 ? readValue(text) : undefined;
-    if (token !== undefined) return { text: token, origin };
+    const token = status === 200 ? parseJsonObject(text)?.["value"] : undefined;
+    if (typeof token === "string") return { text: token, origin };
     throw new KeyServiceError("credential_unavailable", {
       problem: `${origin} answered ${status} when it was asked for an identity token`,
       remedy: "try again; if it stays, see whether GitHub Actions has an incident",
     });
   };
-}
-
-function readValue(text: string): string | undefined {
-  try {
-    const { value } = JSON.parse(text) as { readonly value?: unknown };
-    return typeof value === "string" ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

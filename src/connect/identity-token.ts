@@ -38,7 +38,7 @@ export function createIdentityTokenSource(find: FindJwt, clock: Clock): TokenSou
       const token = text.trim();
       const jwt = readUnverifiedJwt(token);
       if (typeof jwt === "string") throw unusable(`the identity token of ${origin} cannot be used: ${jwt}`);
-      const expiresAtMs = readExpiryMs(token) ?? clock.nowMs() + UNKNOWN_LIFETIME_MS;
+      const { expiresAtMs = clock.nowMs() + UNKNOWN_LIFETIME_MS } = jwt;
       if (Math.abs(expiresAtMs) > MAX_DATE_MS) {
         throw unusable(`the identity token of ${origin} cannot be used: its exp is no time`);
       }
@@ -46,13 +46,6 @@ export function createIdentityTokenSource(find: FindJwt, clock: Clock): TokenSou
       return { accessToken: new Secret(token), expiresAtMs, steps: [`identity token of ${origin}`] };
     },
   };
-}
-
-/** `exp` of a JWT that was found to be one. */
-function readExpiryMs(token: string): number | undefined {
-  const [, claims = ""] = token.split(".");
-  const { exp } = JSON.parse(Buffer.from(claims, "base64url").toString("utf8")) as { readonly exp?: unknown };
-  return typeof exp === "number" && Number.isFinite(exp) ? exp * 1_000 : undefined;
 }
 
 function unusable(problem: string): KeyServiceError {

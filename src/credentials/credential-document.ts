@@ -1,6 +1,6 @@
 import { KeyServiceError } from "../core/errors.ts";
+import { isJsonObject, parseJsonObject } from "../core/json.ts";
 import type { CredentialText } from "./credential-file.ts";
-import { isRecord, parseObject } from "./token-errors.ts";
 
 /** One object of a credential, not yet trusted in any field. Content never gets into an error: fields are named. */
 export interface CredentialFields {
@@ -31,7 +31,7 @@ export interface CredentialDocument extends CredentialFields {
 
 /** @throws KeyServiceError `credential_rejected` */
 export function parseCredential({ text, origin }: CredentialText): CredentialDocument {
-  const fields = parseObject(text);
+  const fields = parseJsonObject(text);
   if (fields !== undefined) return createDocument(fields, origin, "");
   throw new KeyServiceError("credential_rejected", {
     problem: `the credential in ${origin} is not a JSON object`,
@@ -48,7 +48,7 @@ function createDocument(raw: RawFields, origin: string, prefix: string): Credent
     type: fields.text("type"),
     document(field) {
       const value = raw[field];
-      if (!isRecord(value)) throw fields.fault(field, "is not an object");
+      if (!isJsonObject(value)) throw fields.fault(field, "is not an object");
       return createDocument(value, origin, `${prefix}${field}.`);
     },
   };
@@ -88,7 +88,7 @@ function createFields(raw: RawFields, origin: string, prefix: string): Credentia
     optionalFlag: (field) => optional(field, isFlag, "is neither true nor false") ?? false,
     optionalTextMap: (field) => optional(field, isTextMap, "is not a mapping of texts") ?? {},
     optionalFields(field) {
-      const value = optional(field, isRecord, "is not an object");
+      const value = optional(field, isJsonObject, "is not an object");
       return value === undefined ? undefined : createFields(value, origin, `${prefix}${field}.`);
     },
     fault,
@@ -101,7 +101,7 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((each) => isText(each) && each !== "");
 const isTextMap = (value: unknown): value is Record<string, string> =>
-  isRecord(value) && Object.values(value).every(isText);
+  isJsonObject(value) && Object.values(value).every(isText);
 
 /** A credential of another universe would be sent to hosts that do not know it, or should not see it. */
 export function requireUniverse(document: CredentialDocument, universeDomain: string): void {

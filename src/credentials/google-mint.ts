@@ -1,8 +1,9 @@
 import type { gaxios } from "google-auth-library";
 import { abortReason } from "../core/deadline.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { parseJsonObject } from "../core/json.ts";
 import type { EndpointPolicy } from "./endpoint-policy.ts";
-import { parseObject, type RefusalContext, toRefusalError, uselessAnswer } from "./token-errors.ts";
+import { type RefusalContext, toRefusalError, uselessAnswer } from "./token-errors.ts";
 import type { SendTokenRequest, TokenRequest } from "./token-request.ts";
 
 export type GoogleAuthLibrary = typeof import("google-auth-library");
@@ -78,7 +79,7 @@ async function fetchOnce(
   const response = await send(toTokenRequest(url, init), signal);
   if (response.status < 200 || response.status >= 300) throw toRefusalError(response, url.host, context);
   // The library takes whatever comes for an answer, and then stumbles over it.
-  if (parseObject(response.text) === undefined) throw uselessAnswer(url.host, context.source);
+  if (parseJsonObject(response.text) === undefined) throw uselessAnswer(url.host, context.source);
   return new Response(response.text, {
     headers: { "content-type": response.headers.get("content-type") ?? "application/json" },
   });

@@ -2,9 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { constants, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyServiceError } from "../core/errors.ts";
+import { parseJsonObject } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
 import { createCredentialReader } from "./credential-file.ts";
-import { parseObject } from "./token-errors.ts";
 
 /** A refresh token that took the place of the one in a credential. */
 export interface ReplacedRefreshToken {
@@ -33,7 +33,7 @@ export function createRefreshTokenFiles(directory: string): RefreshTokenFiles {
     async read(key) {
       const text = await readState(pathOf(key));
       if (text === undefined) return undefined;
-      const fields = parseObject(text) ?? {};
+      const fields = parseJsonObject(text) ?? {};
       const { original, current } = fields;
       if (fields["version"] === 1 && typeof original === "string" && typeof current === "string" && current !== "") {
         return { original, current: new Secret(current) };

@@ -1,4 +1,5 @@
 import { KeyServiceError } from "../core/errors.ts";
+import { isJsonObject, parseJsonObject } from "../core/json.ts";
 import type { TokenResponse } from "./token-request.ts";
 
 /** What a token endpoint said when it gave no token, boiled down to what may be shown. */
@@ -111,29 +112,16 @@ function remedyFor(refusal: Refusal, context: RefusalContext): string {
 
 export function readRefusal(response: TokenResponse): Refusal {
   const { status } = response;
-  const body = parseObject(response.text);
+  const body = parseJsonObject(response.text);
   const error = body?.["error"];
   const meaning = MEANINGS.find(([pattern]) => pattern.test(response.text))?.[1];
-  if (!isRecord(error)) return { status, code: toCode(error), reason: toCode(body?.["error_subtype"]), meaning };
+  if (!isJsonObject(error)) return { status, code: toCode(error), reason: toCode(body?.["error_subtype"]), meaning };
   const details = Array.isArray(error["details"]) ? error["details"] : [];
-  const reason = details.filter(isRecord).find((detail) => typeof detail["reason"] === "string")?.["reason"];
+  const reason = details.filter(isJsonObject).find((detail) => typeof detail["reason"] === "string")?.["reason"];
   return { status, code: toCode(error["status"]), reason: toCode(reason), meaning };
 }
 
 /** Error codes are identifiers; anything else stays out of messages. */
 export function toCode(value: unknown): string | undefined {
   return typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,47}$/.test(value) ? value : undefined;
-}
-
-export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

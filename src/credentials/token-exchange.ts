@@ -1,9 +1,10 @@
+import { parseJsonObject } from "../core/json.ts";
 import { Secret } from "../core/secret.ts";
 import type { ExternalAccount } from "./external-account.ts";
 import type { SourceContext } from "./source-context.ts";
 import type { SubjectToken } from "./subject-tokens/subject-token.ts";
 import type { Token } from "./token.ts";
-import { parseObject, type RefusalContext, toRefusalError, uselessAnswer } from "./token-errors.ts";
+import { type RefusalContext, toRefusalError, uselessAnswer } from "./token-errors.ts";
 
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
@@ -44,7 +45,7 @@ export async function exchangeSubjectToken(
   const request = { method: "POST", url: tokenUrl, headers, body: form.toString() } as const;
   const response = await send({ ...request, ...(clientCertificate !== undefined && { clientCertificate }) }, signal);
   if (response.status !== 200) throw toRefusalError(response, tokenUrl.host, refusals);
-  const body = parseObject(response.text);
+  const body = parseJsonObject(response.text);
   const [accessToken, expiresInS] = [body?.["access_token"], body?.["expires_in"]];
   if (typeof accessToken !== "string" || accessToken === "" || typeof expiresInS !== "number") {
     throw uselessAnswer(tokenUrl.host, refusals.source);

@@ -1,5 +1,6 @@
 import type { Operation } from "../config/config.ts";
 import { decodeBase64 } from "../core/base64.ts";
+import { parseJsonObject } from "../core/json.ts";
 import type { KmsAnswer } from "./transport.ts";
 import { integrityError } from "./verify.ts";
 
@@ -12,8 +13,8 @@ const CHECKSUM = /^(?:0|[1-9][0-9]{0,9})$/;
  * @throws KeyServiceError `integrity_failed` where it is not such an answer
  */
 export function readJsonAnswer(body: Buffer, operation: Operation): KmsAnswer {
-  const answer = parseJson(body);
-  if (!isRecord(answer)) throw integrityError("it is not a JSON object");
+  const answer = parseJsonObject(body.toString("utf8"));
+  if (answer === undefined) throw integrityError("it is not a JSON object");
   const field = operation === "encrypt" ? "ciphertext" : "plaintext";
   const name = answer["name"];
   if (name !== undefined && typeof name !== "string") throw integrityError("its name is not text");
@@ -36,17 +37,4 @@ function readBytes(text: unknown, field: string): Buffer | undefined {
 export function readChecksum(value: unknown): number | undefined {
   const text = String(value);
   return CHECKSUM.test(text) ? Number(text) : undefined;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
-/** Undefined where the bytes are not JSON: V8's own message would quote them, and they may hold a data key. */
-export function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import { toPrintableLine } from "../core/errors.ts";
-import { parseJson } from "./json-answer.ts";
+import { isJsonObject, parseJsonObject } from "../core/json.ts";
 import type { Refusal, RefusalKind } from "./upstream-error.ts";
 
 const MAX_MESSAGE_LENGTH = 200;
@@ -15,14 +15,20 @@ const KINDS: Readonly<Record<number, RefusalKind>> = {
   504: "unavailable",
 };
 
+/** google.rpc.Status, as far as it is read. */
+interface Status {
+  readonly status?: unknown;
+  readonly message?: unknown;
+}
+
 /**
  * A failed answer of Cloud KMS' REST API.
  *
  * Only what Google's error format has: the page of a proxy in between says nothing that helps, and may be long.
  */
 export function readJsonRefusal(httpStatus: number, body: Buffer, retryAfterMs: number | undefined): Refusal {
-  const answer = parseJson(body) as { error?: { status?: unknown; message?: unknown } } | null | undefined;
-  const { status, message } = answer?.error ?? {};
+  const error = parseJsonObject(body.toString("utf8"))?.["error"];
+  const { status, message }: Status = isJsonObject(error) ? error : {};
   const word = typeof status === "string" && /^[A-Z_]{1,40}$/.test(status) ? ` ${status}` : "";
   const text = typeof message === "string" ? `: ${toPrintableLine(message).slice(0, MAX_MESSAGE_LENGTH)}` : "";
   const kind = status === "FAILED_PRECONDITION" ? "precondition" : (KINDS[httpStatus] ?? "failed");

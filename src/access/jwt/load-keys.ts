@@ -3,6 +3,7 @@ import type { JwtCallerConfig } from "../../config/jwt-caller.ts";
 import { FileRefusedError, readBoundedFile } from "../../core/bounded-file.ts";
 import { abortReason } from "../../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../../core/errors.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import type { LoadKeys } from "./key-set.ts";
 
 /** One GET over https, bounded in size and time; redirects are not followed. */
@@ -96,13 +97,9 @@ async function ask(
 }
 
 function parseDocument(text: string, url: URL): DiscoveryDocument {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Told below, without the parser's message: it would quote what it met.
-  }
-  throw unusable(url, "is not a JSON object");
+  const document = parseJsonObject(text);
+  if (document === undefined) throw unusable(url, "is not a JSON object");
+  return document;
 }
 
 /** Clear text only where the issuer itself is on this machine: who can change the keys can be anybody. */

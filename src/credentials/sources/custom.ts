@@ -1,9 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
 import { type ErrorCode, type ErrorDetail, KeyServiceError } from "../../core/errors.ts";
+import { isJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SourceContext } from "../source-context.ts";
 import type { Token, TokenScope, TokenSource } from "../token.ts";
-import { isRecord } from "../token-errors.ts";
 
 /** What a token source that is not ours is told. */
 export interface TokenSourceContext {
@@ -71,7 +71,7 @@ const CREDENTIAL_CODES: readonly CredentialErrorCode[] = [
  * @throws KeyServiceError `credential_rejected` where `custom` is no token source
  */
 export function createCheckedSource(name: string, title: string, custom: unknown): TokenSource {
-  if (!isRecord(custom) || typeof custom["fetchToken"] !== "function") {
+  if (!isJsonObject(custom) || typeof custom["fetchToken"] !== "function") {
     throw new KeyServiceError("credential_rejected", {
       source: name,
       problem: `${title} made no token source: it has no method fetchToken`,
@@ -123,7 +123,7 @@ function readToken(answer: unknown, source: string, title: string): Token {
       problem: `${title} answered with a token that cannot be used: ${what}`,
       remedy: "let fetchToken resolve to { accessToken, expiresAtMs, principal, steps }",
     });
-  if (!isRecord(answer)) throw fault("it is no object");
+  if (!isJsonObject(answer)) throw fault("it is no object");
   const text = readText(answer["accessToken"]);
   if (text === undefined) throw fault("accessToken is neither text nor a Secret");
   // Anything else could not stand in an HTTP header.
@@ -143,7 +143,8 @@ function readToken(answer: unknown, source: string, title: string): Token {
 /** A Secret, also one of another copy of this package. */
 function readText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
-  const revealed: unknown = isRecord(value) && typeof value["reveal"] === "function" ? value["reveal"]() : undefined;
+  const revealed: unknown =
+    isJsonObject(value) && typeof value["reveal"] === "function" ? value["reveal"]() : undefined;
   return typeof revealed === "string" ? revealed : undefined;
 }
 

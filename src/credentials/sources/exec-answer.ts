@@ -1,6 +1,7 @@
 import { KeyServiceError } from "../../core/errors.ts";
+import { isJsonObject, parseJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
-import { isRecord, parseObject, toCode } from "../token-errors.ts";
+import { toCode } from "../token-errors.ts";
 
 /** What a command printed, understood. */
 export type ExecAnswer =
@@ -32,7 +33,7 @@ const ACCESS_TOKEN_TYPES: readonly unknown[] = [
  * @throws KeyServiceError `credential_rejected` for an answer of a known format that is no token to use
  */
 export function readExecAnswer(text: string, nowMs: number): ExecAnswer | undefined {
-  const body = parseObject(text);
+  const body = parseJsonObject(text);
   if (body === undefined) return undefined;
   if (body["kind"] === "ExecCredential") return readExecCredential(body);
   if ("success" in body) return readExecutableResponse(body);
@@ -44,7 +45,7 @@ function readExecCredential(body: Fields): ExecAnswer {
   if (!KUBERNETES_VERSIONS.includes(body["apiVersion"])) {
     throw unusable("its apiVersion is not client.authentication.k8s.io/v1 or v1beta1");
   }
-  const status = isRecord(body["status"]) ? body["status"] : {};
+  const status = isJsonObject(body["status"]) ? body["status"] : {};
   const expiry = status["expirationTimestamp"];
   return {
     kind: "token",

@@ -1,10 +1,11 @@
 import { createDeadline } from "../../core/deadline.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
 import { type CredentialDocument, requireUniverse } from "../credential-document.ts";
 import type { RotatingAnswer } from "../refresh-tokens.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
 import type { Token } from "../token.ts";
-import { parseObject, type Refusal, toRefusalError, uselessAnswer } from "../token-errors.ts";
+import { type Refusal, toRefusalError, uselessAnswer } from "../token-errors.ts";
 
 interface WorkforceLogin {
   readonly clientId: string;
@@ -60,7 +61,7 @@ async function exchange(
     deadline.signal,
   );
   if (response.status !== 200) throw toRefusalError(response, url.host, { source, remedyFor });
-  const body = parseObject(response.text) ?? {};
+  const body = parseJsonObject(response.text) ?? {};
   const { access_token: accessToken, expires_in: expiresInS } = body;
   if (typeof accessToken !== "string" || !/^[\x21-\x7e]+$/.test(accessToken) || typeof expiresInS !== "number") {
     throw uselessAnswer(url.host, source);

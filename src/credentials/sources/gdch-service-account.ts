@@ -1,13 +1,14 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { isAbsolute } from "node:path";
 import { KeyServiceError } from "../../core/errors.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
 import { createProxyChoice } from "../../network/choose-proxy.ts";
 import type { CredentialDocument } from "../credential-document.ts";
 import { createCredentialReader } from "../credential-file.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
 import type { Token } from "../token.ts";
-import { parseObject, type Refusal, type RefusalContext, toRefusalError, uselessAnswer } from "../token-errors.ts";
+import { type Refusal, type RefusalContext, toRefusalError, uselessAnswer } from "../token-errors.ts";
 import { createTokenRequests, type SendTokenRequest, type TokenResponse } from "../token-request.ts";
 
 /** A key file of Google Distributed Cloud as far as it is used. */
@@ -74,7 +75,7 @@ export const refuseWithoutAudience: MintToken = (source, document) =>
   );
 
 function readToken({ text }: TokenResponse, source: string, url: URL): { accessToken: Secret; lifeMs: number } {
-  const body = parseObject(text);
+  const body = parseJsonObject(text);
   const [accessToken, expiresInS] = [body?.["access_token"], body?.["expires_in"]];
   if (typeof accessToken !== "string" || !/^[\x21-\x7e]+$/.test(accessToken) || typeof expiresInS !== "number") {
     throw uselessAnswer(url.host, source);

@@ -1,9 +1,10 @@
 import type { CallerToken } from "../../core/caller-token.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
 import { type CredentialDocument, requireUniverse } from "../credential-document.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
 import { IAM_SCOPE, type Token, type TokenHolder, type TokenSource } from "../token.ts";
-import { parseObject, type Refusal, type RefusalContext, toRefusalError, uselessAnswer } from "../token-errors.ts";
+import { type Refusal, type RefusalContext, toRefusalError, uselessAnswer } from "../token-errors.ts";
 import type { TokenRequest } from "../token-request.ts";
 
 export interface ImpersonationTarget {
@@ -129,7 +130,7 @@ export async function impersonate(
   };
   const response = await context.send(request, signal);
   if (response.status !== 200) throw toRefusalError(response, url.host, refusalContext(source, target, base));
-  const body = parseObject(response.text);
+  const body = parseJsonObject(response.text);
   const [accessToken, expireTime] = [body?.["accessToken"], body?.["expireTime"]];
   if (typeof accessToken !== "string" || accessToken === "" || typeof expireTime !== "string") {
     throw uselessAnswer(url.host, source);

@@ -1,10 +1,11 @@
 import { DEFAULT_UNIVERSE_DOMAIN } from "../../config/defaults.ts";
 import { createDeadline } from "../../core/deadline.ts";
 import { KeyServiceError } from "../../core/errors.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SourceContext } from "../source-context.ts";
 import type { TokenSource } from "../token.ts";
-import { parseObject, toRefusalError, uselessAnswer } from "../token-errors.ts";
+import { toRefusalError, uselessAnswer } from "../token-errors.ts";
 import type { TokenResponse } from "../token-request.ts";
 
 export interface MetadataOptions {
@@ -77,7 +78,7 @@ export function createMetadataSource(name: string, options: MetadataOptions, con
 }
 
 function readToken(source: string, { text }: TokenResponse): { accessToken: Secret; lifeMs: number } {
-  const body = parseObject(text);
+  const body = parseJsonObject(text);
   const [accessToken, expiresInS] = [body?.["access_token"], body?.["expires_in"]];
   if (typeof accessToken !== "string" || accessToken === "" || typeof expiresInS !== "number") {
     throw uselessAnswer("the metadata server", source);

@@ -1,10 +1,11 @@
 import { createPrivateKey } from "node:crypto";
+import { parseJwtPart } from "../../core/jwt.ts";
 import { Secret } from "../../core/secret.ts";
 import { type CredentialDocument, requireUniverse } from "../credential-document.ts";
 import { type MintTools, mintWithLibrary } from "../google-mint.ts";
 import type { MintToken, SourceContext } from "../source-context.ts";
 import type { Token, TokenScope } from "../token.ts";
-import { parseObject, type Refusal, uselessAnswer } from "../token-errors.ts";
+import { type Refusal, uselessAnswer } from "../token-errors.ts";
 
 const GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token";
 
@@ -26,7 +27,7 @@ export const mintSelfSigned: MintToken = async (source, document, context, signa
     const access = new library.JWTAccess(key.email, key.privateKey.reveal(), key.keyId ?? null);
     const headers = access.getRequestHeaders(undefined, undefined, context.scope);
     const jwt = (headers.get("authorization") ?? "").slice("Bearer ".length);
-    const exp = parseObject(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8"))?.["exp"];
+    const exp = parseJwtPart(jwt.split(".")[1] ?? "")?.["exp"];
     return {
       accessToken: new Secret(jwt),
       expiresAtMs: typeof exp === "number" ? exp * 1000 : Number.NaN,

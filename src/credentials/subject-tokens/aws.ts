@@ -1,8 +1,9 @@
 import { KeyServiceError } from "../../core/errors.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
 import type { CredentialFields } from "../credential-document.ts";
 import type { SourceContext } from "../source-context.ts";
-import { parseObject, toRefusalError } from "../token-errors.ts";
+import { toRefusalError } from "../token-errors.ts";
 import type { TokenRequest } from "../token-request.ts";
 import type { GetSubjectToken } from "./subject-token.ts";
 import { checkAwsUrl } from "./subject-url-policy.ts";
@@ -102,7 +103,7 @@ async function findKey(
   }
   const role = (await ask(credentialsUrl, signal)).trim();
   if (!/^[\w+=,.@-]{1,64}$/.test(role)) throw notFound("role on this machine", "attach an IAM role to the machine");
-  const body = parseObject(await ask(new URL(`${credentialsUrl.href.replace(/\/$/, "")}/${role}`), signal));
+  const body = parseJsonObject(await ask(new URL(`${credentialsUrl.href.replace(/\/$/, "")}/${role}`), signal));
   const [id, secret, token] = [body?.["AccessKeyId"], body?.["SecretAccessKey"], body?.["Token"]];
   if (typeof id !== "string" || typeof secret !== "string") {
     throw notFound("access key in the metadata service's answer", "check the machine's IAM role");

@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { KeyServiceError } from "../../core/errors.ts";
+import { isJsonObject, parseJsonObject } from "../../core/json.ts";
 import { Secret } from "../../core/secret.ts";
 import type { CredentialFields } from "../credential-document.ts";
 import type { SourceContext } from "../source-context.ts";
-import { isRecord, parseObject } from "../token-errors.ts";
 import { readNamedFile } from "./read-file.ts";
 import type { GetSubjectToken } from "./subject-token.ts";
 
@@ -54,9 +54,9 @@ function defaultConfigPath({ environment }: SourceContext): string {
 }
 
 async function readConfig(path: string, context: SourceContext): Promise<{ certificatePath: string; keyPath: string }> {
-  const configs = parseObject(await readNamedFile(path, "certificate config file", context))?.["cert_configs"];
-  const workload = isRecord(configs) ? configs["workload"] : undefined;
-  const [certificatePath, keyPath] = isRecord(workload) ? [workload["cert_path"], workload["key_path"]] : [];
+  const configs = parseJsonObject(await readNamedFile(path, "certificate config file", context))?.["cert_configs"];
+  const workload = isJsonObject(configs) ? configs["workload"] : undefined;
+  const [certificatePath, keyPath] = isJsonObject(workload) ? [workload["cert_path"], workload["key_path"]] : [];
   if (typeof certificatePath !== "string" || typeof keyPath !== "string") {
     throw unusable(`${path} does not name cert_path and key_path under cert_configs.workload`);
   }

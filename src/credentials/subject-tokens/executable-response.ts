@@ -1,5 +1,5 @@
 import { KeyServiceError } from "../../core/errors.ts";
-import { parseObject } from "../token-errors.ts";
+import { parseJsonObject } from "../../core/json.ts";
 import { JWT_TYPES, SAML_TYPE } from "./subject-token.ts";
 
 export interface ResponseExpectation {
@@ -21,7 +21,7 @@ export interface ResponseExpectation {
  */
 export function parseExecutableResponse(text: string, expected: ResponseExpectation): string {
   const { where } = expected;
-  const response = parseObject(text);
+  const response = parseJsonObject(text);
   if (response === undefined) throw malformed(where, "it is not a JSON object");
   if (response["version"] !== 1) throw malformed(where, "its version is not 1");
   if (response["success"] === false) throw reportedFailure(where, response["code"]);

@@ -1,8 +1,9 @@
 import { KeyServiceError } from "../../core/errors.ts";
+import { type JsonObject, parseJsonObject } from "../../core/json.ts";
+import { parseJwtPart } from "../../core/jwt.ts";
 import { Secret } from "../../core/secret.ts";
 import type { CredentialFields } from "../credential-document.ts";
 import type { SourceContext } from "../source-context.ts";
-import { parseObject } from "../token-errors.ts";
 import type { ClientCertificate } from "../token-request.ts";
 
 /** What is exchanged at the security token service. */
@@ -62,7 +63,7 @@ export function parseFormat(origin: CredentialFields): SubjectTokenFormat {
 
 /** The token in a text; undefined where the text does not hold one. */
 export function extractToken(text: string, { fieldName }: SubjectTokenFormat): string | undefined {
-  const token = fieldName === undefined ? text.trim() : parseObject(text)?.[fieldName];
+  const token = fieldName === undefined ? text.trim() : parseJsonObject(text)?.[fieldName];
   return typeof token === "string" && token !== "" ? token : undefined;
 }
 
@@ -87,7 +88,7 @@ export function toSubjectToken(token: string | undefined, tokenType: string, whe
   return { token: new Secret(token), step, ...(isShowable && { subject }) };
 }
 
-function parseClaims(token: string): Readonly<Record<string, unknown>> | undefined {
-  const parts = /^[\w-]+\.(?<payload>[\w-]+)\.[\w-]+$/.exec(token);
-  return parts === null ? undefined : parseObject(Buffer.from(parts.groups?.["payload"] ?? "", "base64url").toString());
+function parseClaims(token: string): JsonObject | undefined {
+  const payload = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token)?.[1];
+  return payload === undefined ? undefined : parseJwtPart(payload);
 }
