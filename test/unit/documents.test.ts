@@ -50,6 +50,22 @@ describe("the documents", () => {
     assert.deepEqual(dead, []);
   });
 
+  test("argue for every dependency, and for none that is not there", () => {
+    const [, section = ""] = readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8").split("## Run-time dependencies");
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+    const named = new Set([...section.matchAll(/`(@?[a-z][\w./-]+)`/g)].map(([, name]) => name));
+    const all = Object.keys({ ...dependencies, ...devDependencies });
+    assert.deepEqual(
+      all.filter((name) => !named.has(name)),
+      [],
+    );
+    const table = [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) => cell.match(/[^`, ]+/g) ?? []);
+    assert.deepEqual(
+      table.filter((name) => !all.includes(name)),
+      [],
+    );
+  });
+
   test("show only configs that are valid", () => {
     const configs = DOCUMENTS.flatMap((document) => configsOf(document).map((text) => ({ document, text })));
     assert.ok(configs.length > 0);
