@@ -21,7 +21,7 @@ An identity token (JWT) for --jwt is looked for again before it expires:
 
 export function addConnectOptions(command: Command): Command {
   return command
-    .option("--ca <file>", "PEM file with the CAs to trust, instead of the system's")
+    .option("--ca <file>", "PEM file with the CAs to trust, instead of Node.js' own")
     .option("--certificate <file>", "our client certificate; read again when it changes")
     .option("--private-key <file>", "its key")
     .option("--server-name <name>", "the name in the server's certificate, where it is not the host's")

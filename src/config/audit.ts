@@ -53,7 +53,7 @@ export interface AuditConfig {
 export interface SyslogConfig {
   readonly address: SyslogAddress;
   readonly facility: SyslogFacility;
-  /** Absolute; the system's CAs where undefined. */
+  /** Absolute; Node.js' own CAs where undefined. */
   readonly caFile: string | undefined;
 }
 

@@ -215,7 +215,7 @@ export interface RuleKmsConfig {
   readonly attemptTimeoutMs: number;
   /** Undefined: what the environment says. */
   readonly proxy: ProxyConfig | undefined;
-  /** PEM file with CAs that are trusted besides the system's, in place of `google.caFile`. */
+  /** PEM file with CAs that are trusted besides Node.js' own, in place of `google.caFile`. */
   readonly caFile: string | undefined;
   /** Calls of this rule in flight. */
   readonly maxCalls: number;
@@ -225,7 +225,7 @@ export interface GoogleConfig {
   /** `googleapis.com` unless set. */
   readonly universeDomain: string;
   readonly endpoints: GoogleEndpoints;
-  /** PEM file with CAs that are trusted besides the system's. */
+  /** PEM file with CAs that are trusted besides Node.js' own. */
   readonly caFile: string | undefined;
 }
 

@@ -26,7 +26,7 @@ export type JwtKeysConfig =
   | {
       /** The issuer's OpenID Connect discovery document. */
       readonly kind: "discovery";
-      /** PEM file with CAs that are trusted besides the system's. */
+      /** PEM file with CAs that are trusted besides Node.js' own. */
       readonly caFile: string | undefined;
       /** File with a bearer token that the issuer wants to see; read at each request. */
       readonly tokenFile: string | undefined;

@@ -51,7 +51,7 @@ export const jwtSchema: z.ZodType<JwtShape> = section({
   }),
   caFile: pathField()
     .optional()
-    .meta({ description: "PEM file with CAs that the issuer may use, besides the system's. Default: google.caFile." }),
+    .meta({ description: "PEM file with CAs that the issuer may use, besides Node.js' own. Default: google.caFile." }),
   tokenFile: pathField()
     .optional()
     .meta({ description: "File with a bearer token that the issuer wants to see, as a Kubernetes API server does." }),

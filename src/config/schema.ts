@@ -89,7 +89,7 @@ const ruleKms = section({
   }),
   caFile: pathField()
     .optional()
-    .meta({ description: "PEM file with CAs to trust besides the system's, in place of google.caFile." }),
+    .meta({ description: "PEM file with CAs to trust besides Node.js' own, in place of google.caFile." }),
   maxCalls: countField(1, 65_535).optional().meta({
     description: "Calls of this rule in flight; what comes beyond is refused.",
     shownDefault: DEFAULT_RULE_CALLS,
@@ -140,7 +140,7 @@ export const googleSchema: z.ZodType<GoogleShape> = section({
     .prefault(DEFAULT_UNIVERSE_DOMAIN)
     .meta({ description: "Domain of all of Google's endpoints." }),
   endpoints: endpoints.prefault({}).meta({ description: "Base URLs that take the place of the usual ones." }),
-  caFile: pathField().optional().meta({ description: "PEM file with CAs to trust besides the system's." }),
+  caFile: pathField().optional().meta({ description: "PEM file with CAs to trust besides Node.js' own." }),
 });
 
 export const limitsSchema: z.ZodType<LimitsShape> = section({

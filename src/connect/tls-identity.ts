@@ -5,7 +5,7 @@ import { KeyServiceError } from "../core/errors.ts";
 
 /** Paths of PEM files. */
 export interface TlsFiles {
-  /** CAs to trust instead of the system's. */
+  /** CAs to trust instead of Node.js' own. */
   readonly ca: string | undefined;
   /** Both or neither. */
   readonly certificate: string | undefined;

@@ -64,7 +64,7 @@ export interface TokenRequestsOptions {
   readonly chooseProxy?: ChooseProxy;
 }
 
-/** @param caFile PEM file with CAs that are trusted besides the system's; read at the first request */
+/** @param caFile PEM file with CAs that are trusted besides Node.js' own; read at the first request */
 export function createTokenRequests(caFile: string | undefined, options: TokenRequestsOptions = {}): SendTokenRequest {
   const { moreCas = [], chooseProxy = chooseNone } = options;
   /** By the proxy's origin; empty for what goes directly. */

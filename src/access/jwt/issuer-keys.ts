@@ -18,7 +18,7 @@ export interface IssuerKeys {
   keysOf(config: JwtCallerConfig, createGet: CreateGet, warn: (message: string) => void): KeySet;
 }
 
-/** @param caFile PEM file with CAs that are trusted besides the system's */
+/** @param caFile PEM file with CAs that are trusted besides Node.js' own */
 export type CreateGet = (caFile: string | undefined) => GetDocument;
 
 interface Entry {
