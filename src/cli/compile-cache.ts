@@ -1,8 +1,7 @@
 import { lstatSync, mkdirSync, type Stats } from "node:fs";
 import module from "node:module";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { processEnvironment } from "../config/environment.ts";
+import { homeDirectory, processEnvironment } from "../config/environment.ts";
 import { PACKAGE_COMPILE_CACHE } from "../package-files.ts";
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -25,11 +24,10 @@ function packageCache(): string | undefined {
 }
 
 function userCache(): string | undefined {
-  const folder = join(
-    processEnvironment.get("XDG_CACHE_HOME") ?? join(homedir(), ".cache"),
-    "sops-keyd",
-    "compile-cache",
-  );
+  const home = homeDirectory(processEnvironment);
+  const cache = processEnvironment.get("XDG_CACHE_HOME") ?? (home === undefined ? undefined : join(home, ".cache"));
+  if (cache === undefined) return undefined;
+  const folder = join(cache, "sops-keyd", "compile-cache");
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch {

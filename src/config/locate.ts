@@ -1,7 +1,6 @@
 import { stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import type { Environment } from "./environment.ts";
+import { type Environment, homeDirectory } from "./environment.ts";
 import { fileError } from "./issue.ts";
 import { describeReadError } from "./load.ts";
 
@@ -31,8 +30,9 @@ export async function locateConfig(option: string | undefined, environment: Envi
   if (option !== undefined) return locateNamed(option, "--config");
   const named = environment.get("SOPS_KEYD_CONFIG");
   if (named !== undefined) return locateNamed(named, "SOPS_KEYD_CONFIG");
+  const own = userConfigDirectory(environment);
   const candidates = [
-    { path: join(userConfigDirectory(environment), "sops-keyd", "config.yaml"), chosenBy: "the user's config" },
+    ...(own === undefined ? [] : [{ path: join(own, "sops-keyd", "config.yaml"), chosenBy: "the user's config" }]),
     { path: SYSTEM_CONFIG, chosenBy: "the system's config" },
   ];
   for (const candidate of candidates) {
@@ -59,8 +59,9 @@ async function findAbsence(path: string): Promise<string | undefined> {
 }
 
 // https://specifications.freedesktop.org/basedir-spec/latest/: a relative path is to be ignored.
-function userConfigDirectory(environment: Environment): string {
+function userConfigDirectory(environment: Environment): string | undefined {
   const xdg = environment.get("XDG_CONFIG_HOME");
   if (xdg !== undefined && isAbsolute(xdg)) return xdg;
-  return join(environment.get("HOME") ?? homedir(), ".config");
+  const home = homeDirectory(environment);
+  return home === undefined ? undefined : join(home, ".config");
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isOursAlone } from "../../../src/cli/compile-cache.ts";
+import { homeDirectory } from "../../../src/config/environment.ts";
 import { PACKAGE_COMPILE_CACHE } from "../../../src/package-files.ts";
 import { runCommand } from "./run-command.ts";
 
@@ -47,4 +49,22 @@ test("code is not taken from behind a symbolic link, nor from where there is not
 test("a home that cannot be written to is no reason not to start", async () => {
   const { exitCode, stderr } = await runCommand(["--version"], { XDG_CACHE_HOME: "/dev/null" });
   assert.deepEqual([exitCode, stderr], [0, ""]);
+});
+
+test("a user without a home is none either: a container's number that has no account", () => {
+  const noHome = () => {
+    throw new Error("uv_os_homedir returned ENOENT");
+  };
+  assert.equal(homeDirectory({ get: () => undefined }, noHome), undefined);
+});
+
+test("a process of such a user says its version", (t) => {
+  const main = new URL("../../../src/main.ts", import.meta.url).pathname;
+  const asNobody = { uid: 64_321, env: {}, encoding: "utf8", timeout: 20_000 } as const;
+  if (spawnSync("/bin/sh", ["-c", `test -x ${process.execPath} && test -r ${main}`], asNobody).status !== 0) {
+    t.skip("needs root, and a checkout that others can read");
+    return;
+  }
+  const { status, stderr } = spawnSync(process.execPath, [main, "--version"], asNobody);
+  assert.deepEqual([status, stderr], [0, ""]);
 });
