@@ -1,3 +1,5 @@
+import { isShowable } from "./issue.ts";
+
 const MAX_COMPARED_LENGTH = 40;
 
 /**
@@ -19,9 +21,9 @@ export function nearestWord(word: string, candidates: Iterable<string>): string 
   return nearest;
 }
 
-/** `, did you mean x?`, or nothing. */
+/** `, did you mean x?`, or nothing. A candidate of the document's own is shown only where a key may be. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
-  const nearest = nearestWord(word, candidates);
+  const nearest = nearestWord(word, [...candidates].filter(isShowable));
   return nearest === undefined ? "" : `, did you mean ${nearest}?`;
 }
 

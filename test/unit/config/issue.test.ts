@@ -70,3 +70,8 @@ test("what is like nothing gets no suggestion", () => {
   assert.equal(didYouMean("zzz", ["kms"]), "");
   assert.equal(didYouMean("kmz", ["kms"]), ", did you mean kms?");
 });
+
+test("nothing is suggested that could be a secret, or moves the reader's cursor", () => {
+  assert.equal(didYouMean("team-a", ["tea\u001f-a", "team-b"]), ", did you mean team-b?");
+  assert.equal(didYouMean("A0AfByC7xQ1", ["A0AfByC7xQ2"]), "");
+});
