@@ -104,8 +104,11 @@ function findFault(url: URL, isConfigured: boolean, universeDomain: string): str
   return findForeignHost(host, universeDomain);
 }
 
+/** URLs allow more in a host, which no host of ours to ask has. */
+const HOST = /^[a-z0-9._-]+$/;
+
 function findForeignHost(host: string, universeDomain: string): string | undefined {
-  if (!host.endsWith(`.${universeDomain}`)) return `it is not a host of ${universeDomain}`;
+  if (!HOST.test(host) || !host.endsWith(`.${universeDomain}`)) return `it is not a host of ${universeDomain}`;
   const service =
     host
       .slice(0, -universeDomain.length - 1)
