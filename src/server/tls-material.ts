@@ -40,7 +40,8 @@ export async function readTlsFiles(config: TlsConfig): Promise<TlsFiles> {
 export function validateTls(files: TlsFiles, config: TlsConfig, nowMs: number): TlsMaterial {
   const [leaf] = parseCertificates(files.certificate, config.certificate);
   checkKey(leaf, parseKey(files.privateKey, config.privateKey), config);
-  const [notBeforeMs, notAfterMs] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
+  // By their texts: where OpenSSL cannot read a time, Node's own dates are any or none.
+  const [notBeforeMs, notAfterMs] = [Date.parse(leaf.validFrom), Date.parse(leaf.validTo)];
   checkTime(notBeforeMs, notAfterMs, nowMs, config.certificate);
   if (files.clientCa !== undefined) parseCertificates(files.clientCa, config.clientCa ?? "");
   try {
@@ -68,6 +69,8 @@ function checkKey(leaf: X509Certificate, key: KeyObject, config: TlsConfig): voi
 }
 
 function checkTime(notBeforeMs: number, notAfterMs: number, nowMs: number, path: string): void {
+  if (Number.isNaN(notBeforeMs + notAfterMs))
+    throw new PemError(`${path}: does not say from when until when it is valid`);
   if (nowMs < notBeforeMs) {
     throw new PemError(
       `${path}: is not valid before ${new Date(notBeforeMs).toISOString()}; check this machine's clock`,

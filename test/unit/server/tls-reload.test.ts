@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -220,4 +221,18 @@ test("a CA that is taken out ends the connections that it vouched for, once thei
   reply.resolve(Buffer.from("second"));
   assert.deepEqual(await inFlight, Buffer.from("second"));
   await assert.rejects(client.decrypt(KEY, Buffer.from("c")), /was not issued by a CA of this listener/);
+});
+
+test("a certificate that says no time is refused", async (t) => {
+  const { folder, clock } = await setUp(t);
+  const files = await readTlsFiles(folder.tls);
+  const der = new X509Certificate(files.certificate).raw;
+  // The end of its time: a GeneralizedTime of which the month is none.
+  const end = der.indexOf(Buffer.from([0x18, 0x0f]), der.indexOf(Buffer.from([0x18, 0x0f])) + 2);
+  der.write("99", end + 6, "latin1");
+  const certificate = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
+  assert.throws(
+    () => validateTls({ ...files, certificate }, folder.tls, clock.nowMs()),
+    /does not say from when until/,
+  );
 });
