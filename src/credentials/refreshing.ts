@@ -4,6 +4,7 @@ import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
 import { type RefreshFailure, retryDelayMs } from "./refresh-backoff.ts";
 import type { HeldToken, Token, TokenHolder, TokenSource } from "./token.ts";
 import { computeLifetime, readInstant, stateOf, type TokenLifetime, type TokenState } from "./token-lifetime.ts";
+import { checkTokenText } from "./token-text.ts";
 
 export interface RefreshingOptions {
   readonly clock: Clock;
@@ -80,6 +81,7 @@ export function createRefreshing(source: TokenSource, options: RefreshingOptions
     using deadline = createDeadline(clock, timeoutMs, `no token came within ${timeoutMs / 1000} seconds`);
     // The refresh runs under its own deadline: one caller's abort must not fail the others.
     const token: Token = await untilAborted(source.fetchToken(deadline.signal), deadline.signal);
+    checkTokenText(token);
     return {
       token: { ...token, generation },
       lifetime: computeLifetime(token.expiresAtMs, requested, readInstant(clock), random()),

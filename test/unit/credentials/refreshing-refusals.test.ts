@@ -91,3 +91,19 @@ test("a refresh that runs while the token is refused serves those who ask then",
   await settle();
   assert.equal(source.fetches, 2);
 });
+
+test("a token that cannot be sent is not held, and not shown", async () => {
+  const clock = createFakeClock();
+  const source = createAnsweringSource((number) =>
+    createToken(number === 1 ? "ya29.t\r\nx: y" : "ya29.t", clock.nowMs() + HOUR_MS),
+  );
+  const holder = createRefreshing(source, { clock, random: () => 0.5 });
+  await assert.rejects(holder.getToken(never), (error) => {
+    assert.ok(error instanceof KeyServiceError && error.code === "credential_unavailable");
+    assert.match(error.message, /holds what cannot be in a token/);
+    assert.doesNotMatch(error.message, /ya29/);
+    return true;
+  });
+  clock.advance(10_000);
+  assert.equal((await holder.getToken(never)).accessToken.reveal(), "ya29.t");
+});
