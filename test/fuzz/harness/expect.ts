@@ -19,6 +19,8 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/u;
  */
 export function expectRefusal(thrown: unknown, codes: readonly ErrorCode[]): string {
   if (!(thrown instanceof KeyServiceError)) throw thrown;
+  // What nobody foresaw tells more than the error that is made of it.
+  if (thrown.code === "internal" && thrown.cause !== undefined) throw thrown.cause;
   assert.ok(codes.includes(thrown.code), `${thrown.code} is none of ${codes.join(", ")}: ${thrown.message}`);
   expectPublic(thrown.message.replaceAll("\n", " "));
   return `${thrown.code} ${kindOf(thrown.detail.problem)}`;

@@ -43,7 +43,7 @@ export async function fuzz(target: Target, opened: OpenTarget, options: FuzzOpti
   };
 
   for (const input of pool) seen.add(await execute(input));
-  const mutating = { random, pool, dictionary: target.dictionary, maxBytes: target.maxBytes };
+  const mutating = { random, pool, seeds: pool.length, dictionary: target.dictionary, maxBytes: target.maxBytes };
   const endMs = performance.now() + options.durationMs;
   while (executions < options.executions && (executions % 64 !== 0 || performance.now() < endMs)) {
     const input = mutate(mutating);

@@ -44,6 +44,8 @@ const MAX_RANGE = 64;
 export interface Mutating {
   readonly random: Random;
   readonly pool: readonly Buffer[];
+  /** So many of the pool, from its beginning, are the corpus. */
+  readonly seeds: number;
   readonly dictionary: readonly string[];
   readonly maxBytes: number;
 }
@@ -52,8 +54,9 @@ type Step = (input: Buffer, mutating: Mutating) => Buffer;
 
 /** An input that is a few steps away from one of the pool. */
 export function mutate(mutating: Mutating): Buffer {
-  const { random, maxBytes } = mutating;
-  let input = pick(mutating.pool, random) ?? Buffer.alloc(0);
+  const { random, maxBytes, pool, seeds } = mutating;
+  // The corpus as often as all that came of it: else what is near to a good input is tried less and less.
+  let input = pool[random(random(2) === 0 ? seeds : pool.length)] ?? Buffer.alloc(0);
   for (let left = 1 + random(MAX_STEPS); left > 0; left -= 1) {
     input = (pick(STEPS, random) ?? flipBit)(input, mutating);
   }

@@ -1,19 +1,22 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { KeyServiceError } from "../../../src/core/errors.ts";
 import { parseCredential } from "../../../src/credentials/credential-document.ts";
 import { mintAnyCredential } from "../../../src/credentials/credential-types.ts";
 import { createEndpointPolicy } from "../../../src/credentials/endpoint-policy.ts";
 import type { ExternalAccountOptions } from "../../../src/credentials/external-account.ts";
 import { createRefreshTokens } from "../../../src/credentials/refresh-tokens.ts";
+import { createRefreshing } from "../../../src/credentials/refreshing.ts";
 import type { SourceContext } from "../../../src/credentials/source-context.ts";
 import { createExternalAccountMint } from "../../../src/credentials/sources/external-account.ts";
 import { createGdchMint } from "../../../src/credentials/sources/gdch-service-account.ts";
-import { CLOUD_KMS_SCOPE } from "../../../src/credentials/token.ts";
+import { CLOUD_KMS_SCOPE, type Token } from "../../../src/credentials/token.ts";
+import { MAX_LIFETIME_MS } from "../../../src/credentials/token-lifetime.ts";
 import type { SendTokenRequest, TokenRequest } from "../../../src/credentials/token-request.ts";
 import { createFakeClock } from "../../fakes/clock.ts";
 import { createEnvironment } from "../../fakes/token-credentials.ts";
 import { GOOGLE } from "../../fakes/token-google.ts";
-import { CANARY, expectRefusal } from "../harness/expect.ts";
+import { CANARY, expectPublic, expectRefusal } from "../harness/expect.ts";
 import type { Target } from "../harness/target.ts";
 
 const TRUSTED: ExternalAccountOptions = {
@@ -25,12 +28,20 @@ const TRUSTED: ExternalAccountOptions = {
 const clock = createFakeClock();
 
 /**
- * A credential file of any type, up to the requests that are sent for it; `RSA_KEY` and `EC_KEY` in it stand for private
- * keys, which no file of ours holds. What is asked must be an https host of Google's, or one that the config names.
+ * A credential file of any type in one line, and what is answered to the requests that are sent for it, a line each.
+ * `RSA_KEY` and `EC_KEY` stand for private keys, which no file of ours holds. What is asked must be an https host of
+ * Google's, or one that the config names.
  */
 export const credential: Target = {
   name: "credential",
   dictionary: [
+    "\n",
+    "access_token",
+    "expires_in",
+    "accessToken",
+    "expireTime",
+    "2026-01-01T01:00:00Z",
+    "issued_token_type",
     "{",
     "}",
     ":",
@@ -105,18 +116,16 @@ export const credential: Target = {
     const [rsaText, ecText] = [inJson(rsa), inJson(ec)];
     return {
       async run(input) {
-        const text = input.toString("utf8").replace("RSA_KEY", rsaText).replace("EC_KEY", ecText);
+        const [file = "", ...answers] = input.toString("utf8").split("\n");
+        const text = file.replace("RSA_KEY", rsaText).replace("EC_KEY", ecText);
         const hosts: string[] = [];
         try {
           const document = parseCredential({ text, origin: "file /etc/key.json" });
-          const token = await chooseMint(document.type)(
-            "team-a",
-            document,
-            createContext(hosts),
-            new AbortController().signal,
-          );
-          assert.match(token.accessToken.reveal(), /^[!-~]+$/, "would not fit into a header");
-          assert.ok(!JSON.stringify(token).includes(CANARY), "a secret is in the token's description");
+          const context = createContext(hosts, answers);
+          const fetchToken = (signal: AbortSignal) => chooseMint(document.type)("team-a", document, context, signal);
+          const holder = createRefreshing({ name: "team-a", fetchToken }, { clock, random: () => 0 });
+          const token = await holder.getToken(new AbortController().signal);
+          expectToken(token);
           return `token ${document.type} ${hosts.length} ${token.steps.length}`;
         } catch (thrown) {
           const kind = expectRefusal(thrown, ["credential_missing", "credential_rejected", "credential_unavailable"]);
@@ -135,13 +144,20 @@ function chooseMint(type: string): typeof mintAnyCredential {
   return type === "external_account" ? mintFederated : mintAnyCredential;
 }
 
+function expectToken({ accessToken, expiresAtMs, steps, principal = "" }: Token): void {
+  assert.match(accessToken.reveal(), /^[!-~]+$/, "would not fit into a header");
+  assert.ok(expiresAtMs > clock.nowMs() && expiresAtMs < clock.nowMs() + MAX_LIFETIME_MS, `${expiresAtMs}`);
+  for (const text of [...steps, principal]) expectPublic(text);
+}
+
 /** @param hosts what was asked goes there */
-function createContext(hosts: string[]): SourceContext {
+function createContext(hosts: string[], answers: readonly string[]): SourceContext {
   const send = async ({ method, url, headers, body = "" }: TokenRequest) => {
     expectAllowed(url, method);
+    const answer = answers[hosts.length];
     hosts.push(url.host);
-    assert.doesNotMatch(JSON.stringify(headers), /\\[nr]/, "a line break in a header");
-    return { status: 200, headers: new Map<string, string>(), text: answerTo(url, body) };
+    if (Object.values(headers).some((value) => /[^\t\x20-\x7e\x80-\xff]/.test(value))) throw unsendable();
+    return { status: 200, headers: new Map<string, string>(), text: answer ?? answerTo(url, body) };
   };
   return {
     google: GOOGLE,
@@ -153,6 +169,14 @@ function createContext(hosts: string[]): SourceContext {
     policy: createEndpointPolicy(GOOGLE),
     send: Object.assign(send, { prepare: async () => {} }) satisfies SendTokenRequest,
   };
+}
+
+/** As undici, which lets nothing through that would end a header. */
+function unsendable(): KeyServiceError {
+  return new KeyServiceError("credential_unavailable", {
+    problem: "the endpoint cannot be reached",
+    remedy: "try again",
+  });
 }
 
 const LOOPBACK = /^(?:127(?:\.\d+){3}|localhost|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\])(?::\d+)?$/;

@@ -94,7 +94,7 @@ export const executableResponse: Target = {
         assert.ok(token !== "" && Number(response["expiration_time"] ?? Number.POSITIVE_INFINITY) * 1000 > NOW_MS);
         return `token ${expected.needsExpiry}`;
       } catch (thrown) {
-        return expectRefusal(thrown, ["credential_rejected", "credential_unavailable"]);
+        return expectRefusal(thrown, ["credential_rejected", "credential_unavailable"]).replace(/\(.*\)/, "");
       }
     },
   }),
