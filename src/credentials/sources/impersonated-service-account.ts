@@ -87,11 +87,20 @@ export function createImpersonatedFileMint(mintInner: MintToken): MintToken {
   };
 }
 
+/** As it stands where its escapes mean nothing: then it is the path of no account. */
+function decodePath({ pathname }: URL): string {
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return pathname;
+  }
+}
+
 /** @throws KeyServiceError `credential_rejected` where the URL is missing, names no account, or a host not to be asked */
 export function parseTarget(document: CredentialDocument, { policy }: SourceContext): ImpersonationTarget {
   const field = "service_account_impersonation_url";
   const url = document.optionalUrl(field);
-  const target = url === undefined ? undefined : IMPERSONATION_PATH.exec(decodeURIComponent(url.pathname))?.[1];
+  const target = url === undefined ? undefined : IMPERSONATION_PATH.exec(decodePath(url))?.[1];
   if (url === undefined || target === undefined) throw document.fault(field, "names no service account");
   // The configured endpoint is what will be asked; a file that names a host that must not be asked is refused.
   policy(url, `"${field}" in ${document.origin}`);

@@ -118,6 +118,7 @@ test("the person who must get the role is named where the file names one", async
 const UNUSABLE = [
   { changes: { service_account_impersonation_url: undefined }, says: /url" names no service account/ },
   { changes: { service_account_impersonation_url: "https://iamcredentials.googleapis.com/v1/x" }, says: /names no/ },
+  { changes: { service_account_impersonation_url: "https://iamcredentials.googleapis.com/v1/%" }, says: /names no/ },
   {
     changes: {
       service_account_impersonation_url: `https://evil.example/v1/projects/-/serviceAccounts/${TARGET}:generateAccessToken`,
