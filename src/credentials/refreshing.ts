@@ -1,10 +1,10 @@
 import type { Clock } from "../core/clock.ts";
 import { abortReason, createDeadline, untilAborted } from "../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../core/errors.ts";
+import { toHeldToken } from "./held-token.ts";
 import { type RefreshFailure, retryDelayMs } from "./refresh-backoff.ts";
 import type { HeldToken, Token, TokenHolder, TokenSource } from "./token.ts";
 import { computeLifetime, readInstant, stateOf, type TokenLifetime, type TokenState } from "./token-lifetime.ts";
-import { checkTokenText } from "./token-text.ts";
 
 export interface RefreshingOptions {
   readonly clock: Clock;
@@ -81,9 +81,8 @@ export function createRefreshing(source: TokenSource, options: RefreshingOptions
     using deadline = createDeadline(clock, timeoutMs, `no token came within ${timeoutMs / 1000} seconds`);
     // The refresh runs under its own deadline: one caller's abort must not fail the others.
     const token: Token = await untilAborted(source.fetchToken(deadline.signal), deadline.signal);
-    checkTokenText(token);
     return {
-      token: { ...token, generation },
+      token: toHeldToken(token, generation),
       lifetime: computeLifetime(token.expiresAtMs, requested, readInstant(clock), random()),
     };
   };

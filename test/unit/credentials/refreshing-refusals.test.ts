@@ -107,3 +107,12 @@ test("a token that cannot be sent is not held, and not shown", async () => {
   clock.advance(10_000);
   assert.equal((await holder.getToken(never)).accessToken.reveal(), "ya29.t");
 });
+
+test("whom a token is for, and how it was come by, are held as they may be shown", async () => {
+  const clock = createFakeClock();
+  const token = createToken("t", clock.nowMs() + HOUR_MS);
+  const source = createAnsweringSource(() => ({ ...token, principal: "a\u001b[2J", steps: [`${"b".repeat(400)}\n`] }));
+  const held = await createRefreshing(source, { clock }).getToken(never);
+  assert.equal(held.principal, "a?[2J");
+  assert.ok(held.steps.every((step) => step.length <= 300 && !step.includes("\n")));
+});
