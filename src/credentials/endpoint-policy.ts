@@ -105,7 +105,7 @@ function findFault(url: URL, isConfigured: boolean, universeDomain: string): str
 }
 
 /** URLs allow more in a host, which no host of ours to ask has. */
-const HOST = /^[a-z0-9._-]+$/;
+const HOST = /^(?:[a-z0-9_-]+\.)+[a-z0-9-]+$/;
 
 function findForeignHost(host: string, universeDomain: string): string | undefined {
   if (!HOST.test(host) || !host.endsWith(`.${universeDomain}`)) return `it is not a host of ${universeDomain}`;

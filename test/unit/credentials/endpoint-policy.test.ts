@@ -59,6 +59,7 @@ const REFUSED = [
   ["https://oauth2.googleapis.com:8443/token", /names a port/],
   ["https://user:canary@oauth2.googleapis.com/token", /user name or password/],
   ["https://oauth2.googleapis.com@evil.example/token", /user name or password/],
+  ["https://.googleapis.com/token", /it is not a host of googleapis.com/],
   ["https:/}sts.googleapis.com/v1/token", /it is not a host of googleapis.com/],
   ["ftp://oauth2.googleapis.com/token", /neither https nor http/],
 ] as const;
