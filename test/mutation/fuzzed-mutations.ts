@@ -156,7 +156,7 @@ export const FUZZED_MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
     {
       broken: "a host of the universe ends with a dot and its domain",
       file: "credentials/endpoint-policy.ts",
-      edits: [["if (!host.endsWith(", "if (!host.includes(universeDomain) && !host.endsWith("]],
+      edits: [["|| !host.endsWith(", "|| !host.includes(universeDomain) && !host.endsWith("]],
     },
     {
       broken: "an error shows no content of a credential",

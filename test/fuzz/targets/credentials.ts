@@ -117,7 +117,7 @@ export const credential: Target = {
     return {
       async run(input) {
         const [file = "", ...answers] = input.toString("utf8").split("\n");
-        const text = file.replace("RSA_KEY", rsaText).replace("EC_KEY", ecText);
+        const text = withoutCanaries(file).replace("RSA_KEY", rsaText).replace("EC_KEY", ecText);
         const hosts: string[] = [];
         try {
           const document = parseCredential({ text, origin: "file /etc/key.json" });
@@ -142,6 +142,15 @@ const mintGdch = createGdchMint("https://kms.example");
 function chooseMint(type: string): typeof mintAnyCredential {
   if (type === "gdch_service_account") return mintGdch;
   return type === "external_account" ? mintFederated : mintAnyCredential;
+}
+
+/** Where files and endpoints are named, and who somebody is: that is shown, and no place for a secret. */
+const SHOWN =
+  /("(?:file|[a-z_]*url|audience|token_uri|[a-z_]*path|client_email|name|project|type|[a-z_]*type)"\s*:\s*"[^"]*)C4n4ry/g;
+
+function withoutCanaries(file: string): string {
+  const cleaned = file.replaceAll(SHOWN, "$1");
+  return cleaned === file ? file : withoutCanaries(cleaned);
 }
 
 function expectToken({ accessToken, expiresAtMs, steps, principal = "" }: Token): void {
@@ -182,7 +191,7 @@ function unsendable(): KeyServiceError {
 const LOOPBACK = /^(?:127(?:\.\d+){3}|localhost|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]+\])(?::\d+)?$/;
 /** Of AWS and Azure, where machines get what says who they are; Google's own are not among them. */
 const METADATA = /^http:\/\/(?:169\.254\.169\.254|\[fd00:ec2::254\])\/(?:latest\/|metadata\/identity\/oauth2\/token)/;
-const GOOGLE_HOST = /^[a-z0-9._-]+\.googleapis\.com$/;
+const GOOGLE_HOST = /^(?:[a-z0-9_-]+\.)+googleapis\.com$/;
 
 function expectAllowed(url: URL, method: string): void {
   assert.equal(url.username + url.password, "");

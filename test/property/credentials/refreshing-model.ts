@@ -182,7 +182,7 @@ export class RefreshingModel {
     const [wallMs, monotonicMs] = [this.clock.nowMs(), this.clock.monotonicMs()];
     const doubtMs = Math.abs(wallMs - begun.wallMs - (monotonicMs - begun.monotonicMs));
     const leftMs = lifeMs - doubtMs;
-    const text = `token of fetch ${fetch.number}`;
+    const text = `token-of-fetch-${fetch.number}`;
     if (!isLate && leftMs >= 10 * SECOND_MS && leftMs <= 13 * HOUR_MS) {
       const ends = { wallEndMs: wallMs + leftMs, monotonicEndMs: monotonicMs + leftMs };
       this.expected = { generation: fetch.number, text, lifeMs: leftMs, ...ends };
