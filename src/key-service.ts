@@ -111,7 +111,8 @@ export function createKeyService(
         context.authorization === undefined
           ? await ask()
           : await current.authenticate(context.authorization, context.signal, answerToken);
-      await account?.answered(answer, bytes, elapsedMs())?.catch((thrown: unknown) => withhold(bytes, thrown, answer));
+      const safe = account?.answered(answer, bytes, elapsedMs());
+      if (safe !== undefined) await safe.catch((thrown: unknown) => withhold(bytes, thrown, answer));
       record({ ...facts, caller, ...answer, outcome: "ok", latencyMs: elapsedMs() });
       return bytes;
     } catch (thrown) {

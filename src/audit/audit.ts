@@ -1,9 +1,11 @@
+import type { ApprovedBy } from "../access/approval.ts";
 import type { Caller } from "../access/caller.ts";
 import type { Operation } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import { type ErrorCode, type KeyServiceError, toPrintableLine } from "../core/errors.ts";
 import type { Journal } from "./journal.ts";
 import { type AuditEvent, toAuditedCaller } from "./record.ts";
+import type { Ticket } from "./record-queue.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 /** What is known of a call when it comes. */
@@ -23,17 +25,22 @@ export interface AuditedAnswer {
   readonly principal?: string;
   readonly keyVersion?: string;
   readonly servedBy?: string;
-  readonly approvedBy?: string;
 }
 
-/**
- * The account of one call. What returns a promise must be waited for: it resolves when the record is safe, and rejects
- * with `audit_unavailable` where it is not, and then the call must not go on. Undefined: there is nothing to wait for.
- */
+/** The account of one call. */
 export interface CallAudit {
-  /** Rule and policy let the call through. Before any token or Cloud KMS work. */
-  allowed(rule: string, source: string): Promise<void> | undefined;
-  /** There is an answer. Before any of it leaves. */
+  /**
+   * Rule and policy let the call through. Before any token or Cloud KMS work, which goes on while the record is written.
+   *
+   * @throws KeyServiceError `audit_unavailable` where records are required and cannot be written: the call must not go on
+   */
+  allowed(rule: string, source: string, approvedBy?: ApprovedBy): void;
+  /**
+   * There is an answer. Before any of it leaves.
+   *
+   * @returns what must be waited for: it resolves when all records of the call are safe, and rejects with
+   * `audit_unavailable` where they are not, and then the call must not be answered. Undefined: nothing is waited for.
+   */
   answered(answer: AuditedAnswer, bytes: Uint8Array, latencyMs: number): Promise<void> | undefined;
   /** There is none. */
   failed(error: KeyServiceError, latencyMs: number): void;
@@ -94,10 +101,14 @@ export function createAudit({ journal, required, key, clock, configHash }: Audit
       ciphertext: ciphertext === undefined ? undefined : key.fingerprint(ciphertext),
     };
     const caller = () => toAuditedCaller(call.caller());
+    let approval: ApprovedBy | undefined;
+    let intent: Ticket | undefined;
 
     return {
-      allowed(rule, source) {
-        const event = {
+      allowed(rule, source, approvedBy) {
+        if (required) journal.assertWritable();
+        approval = approvedBy;
+        intent = journal.note({
           event: "decision",
           time: now(),
           ...facts,
@@ -105,10 +116,8 @@ export function createAudit({ journal, required, key, clock, configHash }: Audit
           decision: "allowed",
           rule,
           source,
-        } as const;
-        if (required) return journal.write(event, false);
-        journal.note(event);
-        return undefined;
+          approvedBy,
+        });
       },
       answered(answer, bytes, latencyMs) {
         const hash = facts.ciphertext ?? key.fingerprint(bytes);
@@ -120,15 +129,15 @@ export function createAudit({ journal, required, key, clock, configHash }: Audit
           outcome: "ok",
           rule: answer.rule,
           source: answer.source,
+          approvedBy: approval,
           principal: answer.principal,
           keyVersion: answer.keyVersion,
           servedBy: answer.servedBy,
-          approvedBy: answer.approvedBy,
           ciphertext: hash,
           latencyMs: roundLatency(latencyMs),
         } as const;
         // It would say that a key was handed out: where that can't be written, none is, and `failed` says so.
-        if (required) return journal.write(event, true).then(settle);
+        if (required) return journal.write(event, intent).then(settle);
         journal.note(event);
         settle();
         return undefined;
@@ -139,7 +148,7 @@ export function createAudit({ journal, required, key, clock, configHash }: Audit
         if (REFUSALS.has(code)) {
           journal.note({ event: "decision", time: now(), ...facts, caller: caller(), decision: "refused", code, rule });
         }
-        const outcome = { rule, source, principal, latencyMs: roundLatency(latencyMs) };
+        const outcome = { rule, source, approvedBy: approval, principal, latencyMs: roundLatency(latencyMs) };
         journal.note({ event: "outcome", time: now(), ...facts, caller: caller(), outcome: code, ...outcome });
         settle();
       },

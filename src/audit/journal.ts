@@ -2,23 +2,31 @@ import type { Clock } from "../core/clock.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import type { AuditLog } from "./file-log.ts";
 import { codeOf } from "./file-system.ts";
-import { createLossCount, describeLoss } from "./loss.ts";
+import { describeLoss } from "./loss.ts";
 import type { AuditEvent } from "./record.ts";
+import { createRecordQueue, type Ticket } from "./record-queue.ts";
 
 /**
  * The queue before the log: whatever comes while records are being written goes with the next write, so that many
  * calls share one sync of the disk.
  */
 export interface Journal {
-  /** Queues a record. Where memory for them is full, the oldest is dropped and counted. */
-  note(event: AuditEvent): void;
   /**
-   * Queues a record and resolves when it is safe.
+   * Whether a record that is queued now can be expected to be safe soon.
    *
-   * @param withdraw takes the record back where that fails, since what it says is then not so
+   * @throws KeyServiceError `audit_unavailable` while writing fails, or hangs
+   */
+  assertWritable(): void;
+  /** Queues a record. Where memory for them is full, the oldest is dropped and counted. */
+  note(event: AuditEvent): Ticket;
+  /**
+   * Queues a record and resolves when it is safe. Where it fails the record is taken back, since what it says is then
+   * not so.
+   *
+   * @param after a record queued before it, which must be safe as well
    * @throws KeyServiceError `audit_unavailable` after the time limit, or at once while the log cannot be written
    */
-  write(event: AuditEvent, withdraw: boolean): Promise<void>;
+  write(event: AuditEvent, after?: Ticket): Promise<void>;
   /** Writes to `next` from the next batch on, and closes the log before; what is queued goes to `next`. */
   replace(next: () => Promise<AuditLog>): Promise<void>;
   /** Writes what is queued, as far as that works, signs it, and closes the log. */
@@ -47,22 +55,15 @@ export interface JournalOptions {
   readonly published: (lines: readonly string[]) => void;
 }
 
-interface Entry {
-  readonly event: AuditEvent;
-  readonly queuedAtMs: number;
-  /** Whether its record is taken back where it is not safe in time. */
-  readonly withdraw: boolean;
-  waiter: PromiseWithResolvers<void> | undefined;
-  withdrawn: boolean;
-}
-
 /** Some megabytes. */
 const MAX_QUEUED = 10_000;
 /** Bounds how long one write takes, and so what a crash can tear. */
 const MAX_BATCH = 1_000;
-/** From so many records in a batch on, the next waits a little: few large writes cost far less than many small ones. */
+/** Nobody waits for these: they go with a record that somebody waits for, or after so long by themselves. */
+const UNAWAITED_MS = 10;
+/** From so many records in a batch on, writes begin no closer to each other than this: few large ones cost far less. */
 const BUSY_RECORDS = 6;
-const GATHER_MS = 2;
+const BUSY_INTERVAL_MS = 3;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1_000;
 /** Between two lines of the log about the same trouble. */
@@ -70,133 +71,100 @@ const REPEAT_WARNING_MS = 30_000;
 
 export function createJournal(first: AuditLog, options: JournalOptions): Journal {
   const { clock, warn } = options;
+  const queue = createRecordQueue({
+    maxRecords: MAX_QUEUED,
+    describeLoss: (loss) => describeLoss(loss, new Date(clock.nowMs()).toISOString()),
+    tooMany: () => unavailable("too many records wait to be written"),
+  });
   let log = first;
-  let queue: Entry[] = [];
-  let inFlight: Entry[] = [];
-  let working: Promise<void> | undefined;
+  /** The only one that writes. */
+  let writing: Promise<void> | undefined;
+  let writingSinceMs = 0;
+  /** What the next write waits for: more records, of which a call waits for one or not. */
+  let gathering: "awaited" | "unawaited" | undefined;
+  let cancelGathering = () => {};
   let broken: string | undefined;
-  let closed = false;
   let paused = false;
-  let closing = false;
+  let closed = false;
   /** Whether the last batch had records of several calls. */
   let isBusy = false;
   let retryMs = FIRST_RETRY_MS;
-  let lost = 0;
   let failures = 0;
-  const losses = createLossCount();
   let warnedAtMs = Number.NEGATIVE_INFINITY;
   let watching = false;
   let cancelRetry = () => {};
   let cancelCheckpoint: (() => void) | undefined;
 
-  function enqueue(entry: Entry): void {
-    queue.push(entry);
-    if (queue.length > MAX_QUEUED) drop();
-    wake();
-  }
+  const isHeldUp = () => writing !== undefined || broken !== undefined || paused || closed;
 
-  function drop(): void {
-    const oldest = queue.shift();
-    if (oldest === undefined) return;
-    lost += 1;
-    losses.add(oldest.event);
-    oldest.waiter?.reject(unavailable("too many records wait to be written"));
-  }
-
+  /** Has what is queued written, soon. While it cannot be written the retry does that, and while it is, its end. */
   function wake(): void {
-    if (working !== undefined || broken !== undefined || paused || closed) return;
-    start(work());
+    if (queue.size === 0 || isHeldUp()) return;
+    const wanted = queue.isWaitedFor ? "awaited" : "unawaited";
+    if (gathering === "awaited" || gathering === wanted) return;
+    stopGathering();
+    gathering = wanted;
+    cancelGathering = wanted === "unawaited" ? clock.schedule(UNAWAITED_MS, start) : gather();
   }
 
-  /** One piece of work at a time writes. What was queued while it ended is not forgotten. */
-  function start(work: Promise<void>): void {
-    working = work.finally(() => {
-      working = undefined;
-      if (queue.length > 0) wake();
+  /** What the same turn of the event loop brings goes into one batch; among many calls, what a moment brings. */
+  function gather(): () => void {
+    const earlyMs = isBusy ? writingSinceMs + BUSY_INTERVAL_MS - clock.monotonicMs() : 0;
+    if (earlyMs > 0) return clock.schedule(earlyMs, start);
+    const immediate = setImmediate(start);
+    return () => clearImmediate(immediate);
+  }
+
+  function stopGathering(): void {
+    cancelGathering();
+    gathering = undefined;
+  }
+
+  function start(): void {
+    stopGathering();
+    writingSinceMs = clock.monotonicMs();
+    writing = writeBatch().finally(() => {
+      writing = undefined;
+      wake();
     });
   }
 
-  async function work(): Promise<void> {
-    await gather();
-    await writeAll();
-  }
-
-  async function writeAll(): Promise<void> {
-    while (queue.length > 0 && broken === undefined && !paused) {
-      await writeBatch();
-      if (isBusy && broken === undefined) await gather();
-    }
-  }
-
-  /** What the same turn of the event loop brings goes into one batch; among many calls, what a moment brings. Not while
-   * broken: then the retry is the one that writes. */
-  function gather(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (isBusy && !closing) clock.schedule(GATHER_MS, resolve);
-    else setImmediate(resolve);
-    return promise;
-  }
-
   async function writeBatch(): Promise<void> {
-    inFlight = queue.slice(0, MAX_BATCH);
-    isBusy = inFlight.length >= BUSY_RECORDS;
-    queue = queue.slice(MAX_BATCH);
-    const loss = losses.take();
-    const told = loss === undefined ? [] : [describeLoss(loss, new Date(clock.nowMs()).toISOString())];
+    const events = queue.take(MAX_BATCH);
+    isBusy = events.length >= BUSY_RECORDS;
     try {
-      const lines = await log.commit([...told, ...inFlight.map(({ event }) => event)]);
+      const lines = await log.commit(events);
       acknowledge(lines);
     } catch (thrown) {
-      losses.giveBack(loss);
       fail(codeOf(thrown));
     }
   }
 
   function acknowledge(lines: readonly string[]): void {
-    for (const { waiter } of inFlight) waiter?.resolve();
-    inFlight = [];
-    retryMs = FIRST_RETRY_MS;
+    if (broken !== undefined) recover(broken);
+    queue.settle();
     if (lines.length === 0) return;
     options.published(lines);
     scheduleCheckpoint();
   }
 
+  function recover(from: string): void {
+    broken = undefined;
+    retryMs = FIRST_RETRY_MS;
+    warnedAtMs = Number.NEGATIVE_INFINITY;
+    options.info(`the audit log can be written again (it was ${from})`);
+  }
+
   function fail(code: string): void {
     broken = code;
     failures += 1;
-    const entries = [...inFlight, ...queue];
-    inFlight = [];
-    queue = entries.filter((entry) => !giveUp(entry, unavailable(`it cannot be written (${code})`)));
+    queue.putBack(cannotWrite(code));
     if (clock.monotonicMs() - warnedAtMs >= REPEAT_WARNING_MS) {
       warnedAtMs = clock.monotonicMs();
       warn(`the audit log cannot be written (${code}); trying again until it can`);
     }
-    cancelRetry = clock.schedule(retryMs, retry);
+    cancelRetry = clock.schedule(retryMs, start);
     retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
-  }
-
-  /** @returns whether its record is taken back */
-  function giveUp(entry: Entry, error: KeyServiceError): boolean {
-    const { waiter } = entry;
-    entry.waiter = undefined;
-    if (waiter === undefined) return entry.withdrawn;
-    waiter.reject(error);
-    entry.withdrawn = entry.withdraw;
-    return entry.withdrawn;
-  }
-
-  function retry(): void {
-    const before = broken;
-    broken = undefined;
-    start(attempt(before));
-  }
-
-  async function attempt(before: string | undefined): Promise<void> {
-    await writeBatch();
-    if (broken !== undefined) return;
-    warnedAtMs = Number.NEGATIVE_INFINITY;
-    options.info(`the audit log can be written again (it was ${before})`);
-    await writeAll();
   }
 
   /** One timer for all who wait: the oldest decides when it rings. */
@@ -204,27 +172,30 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
     watching = true;
     clock.schedule(afterMs, () => {
       watching = false;
-      const timeoutMs = options.timeoutMs();
-      const error = unavailable(`it took longer than ${timeoutMs} ms to write`);
-      const overdueMs = clock.monotonicMs() - timeoutMs;
-      for (const entry of inFlight) if (entry.queuedAtMs <= overdueMs) giveUp(entry, error);
-      queue = queue.filter((entry) => entry.queuedAtMs > overdueMs || !giveUp(entry, error));
-      const oldest = [...inFlight, ...queue].find(({ waiter }) => waiter !== undefined);
-      if (oldest !== undefined) watch(oldest.queuedAtMs - overdueMs);
+      const overdueMs = clock.monotonicMs() - options.timeoutMs();
+      const oldestMs = queue.letGo(overdueMs, tookTooLong);
+      if (oldestMs !== undefined) watch(oldestMs - overdueMs);
     });
+  }
+
+  function tookTooLong(): KeyServiceError {
+    return unavailable(`it took longer than ${options.timeoutMs()} ms to write`);
   }
 
   function scheduleCheckpoint(): void {
     cancelCheckpoint ??= clock.schedule(options.checkpointIntervalMs(), () => {
       cancelCheckpoint = undefined;
-      signNow();
+      // An empty batch, where nothing else is being written: the log signs what it has not signed.
+      if (!isHeldUp()) start();
     });
   }
 
-  /** An empty batch, where nothing else is being written: the log signs what it has not signed. */
-  function signNow(): void {
-    if (working !== undefined || broken !== undefined || paused || closed) return;
-    start(writeBatch());
+  /** Resolves when nothing is being written, and nothing will be by itself. */
+  async function hold(): Promise<void> {
+    stopGathering();
+    await writing;
+    cancelRetry();
+    stopGathering();
   }
 
   async function closeQuietly(): Promise<void> {
@@ -232,27 +203,30 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
   }
 
   return {
-    note(event) {
-      if (closed) return;
-      enqueue({ event, queuedAtMs: clock.monotonicMs(), withdraw: false, waiter: undefined, withdrawn: false });
+    assertWritable() {
+      if (closed) throw unavailable("it is closed");
+      if (broken !== undefined) throw cannotWrite(broken);
+      if (writing !== undefined && clock.monotonicMs() - writingSinceMs > options.timeoutMs()) throw tookTooLong();
     },
-    write(event, withdraw) {
-      if (closed) return Promise.reject(unavailable("it is closed"));
-      const entry: Entry = { event, queuedAtMs: clock.monotonicMs(), withdraw, waiter: undefined, withdrawn: false };
-      if (broken !== undefined) {
-        if (!withdraw) enqueue(entry);
-        return Promise.reject(unavailable(`it cannot be written (${broken})`));
-      }
+    note(event) {
+      if (closed) return { dropped: true };
+      const ticket = queue.add(event, clock.monotonicMs());
+      wake();
+      return ticket;
+    },
+    async write(event, after) {
+      if (closed) throw unavailable("it is closed");
+      if (broken !== undefined) throw cannotWrite(broken);
       const waiter = Promise.withResolvers<void>();
-      entry.waiter = waiter;
-      enqueue(entry);
+      queue.add(event, clock.monotonicMs(), waiter);
+      wake();
       if (!watching) watch(options.timeoutMs());
-      return waiter.promise;
+      await waiter.promise;
+      if (after?.dropped === true) throw unavailable("too many records wait to be written");
     },
     async replace(next) {
       paused = true;
-      cancelRetry();
-      await working;
+      await hold();
       await closeQuietly();
       try {
         log = await next();
@@ -266,21 +240,23 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
       }
     },
     async close() {
-      closing = true;
-      cancelRetry();
-      await working;
+      paused = true;
+      await hold();
       broken = undefined;
-      start(writeAll());
-      await working;
+      while (queue.size > 0 && broken === undefined) await writeBatch();
       closed = true;
       cancelRetry();
       cancelCheckpoint?.();
       await closeQuietly();
     },
     get state() {
-      return { broken, lost, failures };
+      return { broken, lost: queue.lost, failures };
     },
   };
+}
+
+function cannotWrite(code: string): KeyServiceError {
+  return unavailable(`it cannot be written (${code})`);
 }
 
 function unavailable(why: string): KeyServiceError {

@@ -1,3 +1,4 @@
+import type { ApprovedBy } from "../access/approval.ts";
 import type { Caller, Proof } from "../access/caller.ts";
 import type { Operation } from "../config/config.ts";
 import { type ErrorCode, toPrintableLine } from "../core/errors.ts";
@@ -38,13 +39,15 @@ interface OfCall extends Timed {
   readonly caller: AuditedCaller;
   readonly rule?: string | undefined;
   readonly source?: string | undefined;
+  /** Who said that it may go on, where the rule asks for that. */
+  readonly approvedBy?: ApprovedBy | undefined;
   /** The first 16 hex digits of the SHA-256 of the config that decided. */
   readonly config: string;
   /** Keyed hash of the ciphertext as it stands in the sops file: the one sent, or on encrypt the one answered. */
   readonly ciphertext?: string | undefined;
 }
 
-/** Whether a request may go on, by rule and policy. Written before any token or Cloud KMS work. */
+/** Whether a request may go on, by rule and policy. Queued before any token or Cloud KMS work. */
 export interface DecisionEvent extends OfCall {
   readonly event: "decision";
   readonly decision: "allowed" | "refused";
@@ -60,8 +63,6 @@ export interface OutcomeEvent extends OfCall {
   readonly keyVersion?: string | undefined;
   /** How it was answered, where not by a Cloud KMS request of its own. */
   readonly servedBy?: string | undefined;
-  /** Who approved it, where its rule asks for that. */
-  readonly approvedBy?: string | undefined;
   readonly latencyMs: number;
 }
 
@@ -127,7 +128,7 @@ export interface RecoveredEvent extends Timed {
   readonly tornBytes: number;
 }
 
-/** Records that could not be written and did not fit into memory any more. Never with `required`. */
+/** Records that could not be written and did not fit into memory any more. With `required` none of an answered call. */
 export interface LostEvent extends Timed {
   readonly event: "lost";
   readonly records: number;

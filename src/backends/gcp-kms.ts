@@ -46,7 +46,7 @@ export function createGcpKmsBackend(admit: Admit<Route>, clock: Clock): KeyBacke
       signal,
     );
     try {
-      await context.audit?.allowed(route.name, tokens.name);
+      context.audit?.allowed(route.name, tokens.name, approvedBy);
       const approval = approvedBy === undefined ? {} : { approvedBy };
       return {
         ...place,
