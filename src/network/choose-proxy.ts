@@ -48,8 +48,14 @@ export function chooseForRule(
     case "url":
       return readProxy("kms.proxy", setting.url);
     case "env":
-      return readProxy(setting.variable, environment.get(setting.variable) ?? "");
+      return readProxy(setting.variable, readVariable(setting.variable, environment));
   }
+}
+
+function readVariable(name: string, environment: Environment): string {
+  const text = environment.get(name);
+  if (text === undefined) throw fileError(name, "kms.proxy of a rule names this variable, and it is not set");
+  return text;
 }
 
 function readVariables(environment: Environment): HttpProxy | undefined {

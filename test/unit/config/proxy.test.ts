@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parseProxy, parseProxySetting } from "../../../src/config/proxy.ts";
-import { createProxyChoice } from "../../../src/network/choose-proxy.ts";
+import { chooseForRule, chooseNone, createProxyChoice } from "../../../src/network/choose-proxy.ts";
 import { createEnvironment } from "../../fakes/token-credentials.ts";
 
 describe("the URL of a proxy", () => {
@@ -87,6 +87,14 @@ describe("the proxy of the environment", () => {
     assert.equal(
       chosen({ ALL_PROXY: "socks5h://a.test:1", HTTP_PROXY: "http://b.test:2" }, "https://x.test"),
       "b.test:2",
+    );
+  });
+
+  test("of a rule is missed by name where its variable is not set", () => {
+    const setting = { kind: "env", variable: "TEAM_PROXY" } as const;
+    assert.throws(
+      () => chooseForRule(setting, new URL("https://x.test"), createEnvironment({}), chooseNone),
+      /^ConfigError: TEAM_PROXY: kms\.proxy of a rule names this variable, and it is not set$/,
     );
   });
 
