@@ -19,6 +19,9 @@ import { createServerEventLog } from "./server-event-log.ts";
 import { processSurroundings } from "./surroundings.ts";
 import { readVersion } from "./version.ts";
 
+/** Any: only that there is a timer counts. */
+const STAY_ALIVE_MS = 60_000;
+
 /** A running key service. */
 export interface Keyd {
   readonly addresses: readonly string[];
@@ -79,9 +82,16 @@ export async function startKeyd(config: Config, listeners: readonly ListenerConf
     },
     refused: (problem) => trail.note({ event: "config_refused", problem: toPrintableLine(problem) }),
     async stop() {
-      const answered = await server.drain();
-      await parts.disposeAsync();
-      return answered;
+      // Our clock's timers keep no process alive, and what ends may wait for nothing else: Node would leave with code 13,
+      // and the audit log without its end.
+      const stayAlive = setInterval(() => {}, STAY_ALIVE_MS);
+      try {
+        const answered = await server.drain();
+        await parts.disposeAsync();
+        return answered;
+      } finally {
+        clearInterval(stayAlive);
+      }
     },
   };
 }

@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import type { ServiceError } from "@grpc/grpc-js";
+import { assertSucceeded } from "../e2e/harness/assert-outcome.ts";
 import { type Bench, type Keyd, readReadiness, testOnBench } from "../e2e/harness/bench.ts";
 import { eventually } from "../e2e/harness/bounded.ts";
 import { KEY } from "../e2e/harness/config.ts";
@@ -14,7 +15,7 @@ import { type NamedFault, nameOf } from "./harness/withstand.ts";
 
 const TERMINATED: NamedFault = {
   fault: "SIGTERM under load",
-  promise: "what was taken is answered, what comes later is told to go elsewhere, exit code 0",
+  promise: "what was taken is answered and on record, what comes later is told to go elsewhere, exit code 0",
   sees: "the right answer, or UNAVAILABLE",
 };
 const KILLED: NamedFault = {
@@ -80,17 +81,20 @@ function startLoad(address: string, lanes: number): Load {
 }
 
 testOnBench(nameOf(TERMINATED), async (bench) => {
-  const keyd = await bench.serve();
-  const load = startLoad(keyd.address, 8);
+  const audit = { file: "audit.jsonl", required: true };
+  const keyd = await bench.serve(bench.writeConfig({ audit }));
+  const load = startLoad(keyd.address, 16);
   await eventually(20_000, "there is load", () => load.answered >= 50);
   keyd.child.signal("SIGTERM");
   const { code, stderr } = await keyd.child.ended();
   await load.ended();
   assert.equal(code, 0);
   assert.doesNotMatch(stderr, /calls unanswered/);
-  assert.equal(load.failures.length, 8);
+  assert.equal(load.failures.length, 16);
   for (const failure of load.failures) assert.match(failure, /^14 UNAVAILABLE/);
   assert.ok(!existsSync(bench.path("keyd.sock")), "the socket is gone");
+  assert.match(bench.read("audit.jsonl").toString(), /"event":"stopped"/);
+  assertSucceeded(await bench.keyd(["audit", "verify", bench.path("audit.jsonl")]));
 });
 
 testOnBench(nameOf(KILLED), async (bench) => {

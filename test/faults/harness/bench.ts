@@ -13,6 +13,7 @@ import { parseConfig } from "../../../src/config/parse.ts";
 import { type Emulator, startEmulator } from "../../../src/emulator/emulator.ts";
 import { createBoundedKeyService, createKeyService } from "../../../src/key-service.ts";
 import { startServer } from "../../../src/server/server.ts";
+import { eventually } from "../../e2e/harness/bounded.ts";
 import type { TestCertificate } from "../../fakes/certificates.ts";
 import { createFakeClock, type FakeClock, settle } from "../../fakes/clock.ts";
 import { createKeyClient, type KeyClient } from "../../fakes/key-client.ts";
@@ -101,6 +102,8 @@ async function open(options: FaultBenchOptions, opened: AsyncDisposableStack): P
   const emulator = await startEmulator({ clock: googleClock, ...(options.tls && { tls: options.tls.server }) });
   opened.defer(() => emulator.close());
   const wire = opened.use(await openWire(emulator.port, clock));
+  // When the server has ended and before the wire does: what is open then, the server has left open.
+  opened.defer(() => eventually(5_000, "connections to Cloud KMS are closed", () => wire.open === 0));
   const warnings: string[] = [];
   const socket = join(directory, "keyd.sock");
   if (options.tls !== undefined) writeFileSync(join(directory, "ca.pem"), options.tls.ca.certificate);
