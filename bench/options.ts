@@ -3,7 +3,7 @@ import { PEER_NAMES, type PeerName } from "./peers/all.ts";
 import type { CallsPlan } from "./suites/calls.ts";
 import { UPSTREAMS, type UpstreamName } from "./upstream.ts";
 
-export const SUITES = ["calls", "start", "files", "limit", "memory"] as const;
+export const SUITES = ["calls", "start", "files", "limit", "memory", "isolation"] as const;
 export type SuiteName = (typeof SUITES)[number];
 
 export interface BenchOptions {

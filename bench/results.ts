@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Cell, CellResult } from "./suites/calls.ts";
 import type { FilesResult } from "./suites/files.ts";
+import type { IsolationResult } from "./suites/isolation.ts";
 import type { LimitResult } from "./suites/limit.ts";
 import type { MemoryResult } from "./suites/memory.ts";
 import type { StartResult } from "./suites/start.ts";
@@ -10,6 +11,7 @@ import type { StartResult } from "./suites/start.ts";
 export type BenchRecord =
   | { readonly suite: "calls"; readonly id: string; readonly cell: Cell; readonly result: CellResult }
   | { readonly suite: "memory"; readonly id: string; readonly result: MemoryResult }
+  | { readonly suite: "isolation"; readonly id: string; readonly result: readonly IsolationResult[] }
   | { readonly suite: "limit"; readonly id: string; readonly result: LimitResult }
   | { readonly suite: "files"; readonly id: string; readonly result: FilesResult }
   | { readonly suite: "start"; readonly id: string; readonly result: StartResult };

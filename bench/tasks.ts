@@ -3,6 +3,7 @@ import type { PeerName, Peers } from "./peers/all.ts";
 import type { BenchRecord, Results } from "./results.ts";
 import { type Cell, cellsOf, measureCells } from "./suites/calls.ts";
 import { measureFiles } from "./suites/files.ts";
+import { measureIsolation } from "./suites/isolation.ts";
 import { measureLimit } from "./suites/limit.ts";
 import { measureMemory } from "./suites/memory.ts";
 import { measureExec, measureStart } from "./suites/start.ts";
@@ -34,6 +35,7 @@ export function planTasks(options: BenchOptions, surroundings: TaskSurroundings)
     files: () => filesTasks(length.rounds, length.files, surroundings),
     limit: () => limitTasks(surroundings),
     memory: () => memoryTasks(length.calls, surroundings),
+    isolation: () => isolationTasks(length.rounds, surroundings),
   };
   return options.suites.flatMap((suite) => tasksOf[suite]());
 }
@@ -81,6 +83,12 @@ function limitTasks({ peers, workplace, results }: TaskSurroundings): readonly T
 
 function memoryTasks(calls: number, { peers, workplace, results }: TaskSurroundings): readonly Task[] {
   return once(results, "memory", `memory, ${calls} calls`, () => measureMemory(peers, workplace, calls));
+}
+
+function isolationTasks(rounds: number, { workplace, results }: TaskSurroundings): readonly Task[] {
+  return repeat(rounds, (round) => [
+    once(results, "isolation", `isolation ${round}`, () => measureIsolation(workplace)),
+  ]);
 }
 
 function repeat(rounds: number, tasksOf: (round: number) => readonly (readonly Task[])[]): readonly Task[] {

@@ -82,8 +82,24 @@ function otherTables(document: BenchDocument, peers: Peers): readonly string[] {
     ),
     section("Files decrypted by the real sops, eight at a time", ["key service", "files", "seconds"], files),
     section("From the start to the first answered call", ["", "CPU ms"], start),
+    section(
+      "One rule's calls, 4 in flight, while the Cloud KMS of another is",
+      ["", "p50 ms", "p99 ms", "failed", "the other rule's p99 ms"],
+      isolationRows(document),
+    ),
     section("Memory of sops-keyd under load, 64 in flight", ["calls", "RSS MiB", "fds"], memory),
   ].filter((text) => text !== "");
+}
+
+function isolationRows(document: BenchDocument): readonly (readonly string[])[] {
+  const results = recordsOf(document, "isolation").flatMap(({ result }) => result);
+  return [...Map.groupBy(results, ({ neighbour }) => neighbour)].map(([neighbour, group]) => [
+    neighbour,
+    median(group.map(({ p50Ms }) => p50Ms)).toFixed(2),
+    median(group.map(({ p99Ms }) => p99Ms)).toFixed(2),
+    String(group.reduce((total, { failed }) => total + failed, 0)),
+    median(group.map(({ neighbourP99Ms }) => neighbourP99Ms)).toFixed(1),
+  ]);
 }
 
 function section(title: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
