@@ -11,7 +11,7 @@ RUN ["npm", "ci", "--omit=dev", "--workspaces=false", "--ignore-scripts"]
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
-# What the final stage gets by COPY, since it runs nothing: the directory of the sockets, which its user owns.
+# What the final stage gets by COPY, since it runs nothing: the directories that its user owns.
 RUN ["node", "-e", "fs.mkdirSync('run')"]
 COPY package.json package-lock.json .npmrc ./
 RUN ["npm", "ci", "--workspaces=false", "--ignore-scripts"]
@@ -39,6 +39,9 @@ COPY package.json LICENSE ./
 COPY proto proto
 COPY schema schema
 COPY --from=build --chown=65532:65532 /build/run /run/sops-keyd
+# For an audit log and a stateDirectory: a new volume takes over the owner of what it covers.
+COPY --from=build --chown=65532:65532 /build/run /var/log/sops-keyd
+COPY --from=build --chown=65532:65532 /build/run /var/lib/sops-keyd
 ENV NODE_ENV=production
 # Without a config, and without flags, it listens on /run/sops-keyd/sops-keyd.sock.
 ENV XDG_RUNTIME_DIR=/run
