@@ -83,11 +83,15 @@ export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): Re
   return {
     url: server.url,
     async ask(call, token, signal) {
-      const current = currentClient();
-      if (!(await canBeAsked(current, Math.min(call.deadlineAtMs, Date.now() + CONNECT_TIMEOUT_MS)))) {
+      const untilMs = Math.min(call.deadlineAtMs, Date.now() + CONNECT_TIMEOUT_MS);
+      for (;;) {
+        const current = currentClient();
+        const readiness = await waitForConnection(current, untilMs);
+        // New files came meanwhile, and with the next call a client of theirs.
+        if (readiness === "closed" && current !== client) continue;
+        if (readiness === "can_be_asked") return await request(current, call, token, signal);
         return { kind: "unreachable", reason: `no connection within ${CONNECT_TIMEOUT_MS / 1_000} s` };
       }
-      return await request(current, call, token, signal);
     },
     close: () => client?.close(),
   };
@@ -119,15 +123,17 @@ function optionsFor(server: ServerUrl, given: string | undefined): ClientOptions
   };
 }
 
-/** False where it is still connecting when the time is over. One that failed to connect is asked: it says why. */
-async function canBeAsked(client: Client, deadlineAtMs: number): Promise<boolean> {
+/** `late` where it is still connecting when the time is over. One that failed to connect is asked: it says why. */
+async function waitForConnection(client: Client, deadlineAtMs: number): Promise<"can_be_asked" | "closed" | "late"> {
   const channel = client.getChannel();
   for (;;) {
+    // Asked to connect, a closed channel would do so, with the certificate of before and for nobody.
+    if (channel.getConnectivityState(false) === connectivityState.SHUTDOWN) return "closed";
     const state = channel.getConnectivityState(true);
-    if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return true;
+    if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return "can_be_asked";
     const { promise, resolve } = Promise.withResolvers<boolean>();
     channel.watchConnectivityState(state, deadlineAtMs, (error) => resolve(error === undefined || error === null));
-    if (!(await promise)) return false;
+    if (!(await promise)) return "late";
   }
 }
 

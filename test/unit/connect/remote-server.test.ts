@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -159,6 +159,36 @@ describe("a client certificate", () => {
     writePair(createCertificate({ name: "renewed", issuer: AUTHORITY }));
     clock.advance(1_000);
     assert.deepEqual(await ask(), { kind: "answered", response: Buffer.from("renewed") });
+  });
+
+  test("that is replaced while a call waits for a connection is shown by that call as well", async (t) => {
+    await using service = await startTlsKeyService(SERVER, AUTHORITY, tellName);
+    const sockets: Socket[] = [];
+    const first = Promise.withResolvers<void>();
+    const keep = (socket: Socket) => sockets.push(socket.on("error", () => {}));
+    // Says nothing to the first connection, and is the service to the others.
+    const way = createServer((socket) => {
+      if (keep(socket) === 1) {
+        first.resolve();
+        return;
+      }
+      const onward = connectTcp(service.port, "127.0.0.1");
+      keep(onward);
+      socket.pipe(onward).pipe(socket);
+    }).listen(0, "127.0.0.1");
+    t.after(() => {
+      for (const socket of sockets) socket.destroy();
+      way.close();
+    });
+    await new Promise((resolve) => way.once("listening", resolve));
+    const { port } = way.address() as { port: number };
+    const { ask, clock, writePair } = setUp(t, { url: `tls://127.0.0.1:${port}`, client: CLIENT });
+    const waiting = ask();
+    await first.promise;
+    writePair(createCertificate({ name: "renewed", issuer: AUTHORITY }));
+    clock.advance(1_000);
+    const renewed = { kind: "answered", response: Buffer.from("renewed") };
+    assert.deepEqual(await Promise.all([ask(), waiting]), [renewed, renewed]);
   });
 
   test("that is replaced by a bad one stays, and the log says so", async (t) => {
