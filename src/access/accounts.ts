@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
 import type { CallerConfig } from "../config/callers.ts";
 import { fileError } from "../config/issue.ts";
+import { describeReadError } from "../config/load.ts";
+import { findAccountId } from "../core/account-file.ts";
 
-/** Where the names of accounts stand. Node has no call for them. */
+/** Where the names of accounts stand. */
 export interface AccountFiles {
   readonly users: string;
   readonly groups: string;
@@ -35,10 +36,16 @@ function resolveAccount(name: string, caller: CallerConfig, files: AccountFiles)
 
 function accountId(account: number | string | undefined, file: string, what: string): number | undefined {
   if (typeof account !== "string") return account;
-  // passwd(5) and group(5) agree in their first and third fields.
-  for (const line of readFileSync(file, "utf8").split("\n")) {
-    const [name, , id = ""] = line.split(":");
-    if (name === account && /^[0-9]{1,10}$/.test(id)) return Number(id);
-  }
+  const id = tryFindId(file, account, what);
+  if (id !== undefined) return id;
   throw fileError(file, `${what} ${account}, who is not here; create the account, or give its number`);
+}
+
+function tryFindId(file: string, account: string, what: string): number | undefined {
+  try {
+    return findAccountId(file, account);
+  } catch (thrown) {
+    const why = `${what} ${account}, and it cannot be read: ${describeReadError(thrown)}`;
+    throw fileError(file, `${why}; give the number of the account`, thrown);
+  }
 }

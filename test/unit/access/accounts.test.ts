@@ -39,3 +39,13 @@ test("an account that there is not is refused with its caller and the file", (t)
   assert.throws(() => resolveAccounts(withPeer(1, "wheel"), files), /callers\.me\.unix\.gid names group wheel/);
   assert.throws(() => resolveAccounts(withPeer("odd", undefined), files), /names user odd/);
 });
+
+test("a file of accounts that is not there is named with what to do", (t) => {
+  const files = { ...accountFiles(t), users: "/nowhere/passwd" };
+  assert.throws(() => resolveAccounts(withPeer("alice", undefined), files), {
+    name: "ConfigError",
+    message:
+      "/nowhere/passwd: callers.me.unix.uid names user alice, and it cannot be read: there is no such file; give the number of the account",
+  });
+  assert.deepEqual(resolveAccounts(withPeer(1000, undefined), files), withPeer(1000, undefined));
+});
