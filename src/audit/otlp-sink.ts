@@ -3,15 +3,15 @@ import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor, LoggerProvider, type LogRecordExporter } from "@opentelemetry/sdk-logs";
 import type { Clock } from "../core/clock.ts";
+import { atMost } from "../core/deadline.ts";
 import { parseFields } from "./chain.ts";
-import type { Sink } from "./sink.ts";
+import { CLOSE_TIMEOUT_MS, type Sink } from "./sink.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
 
 const MAX_QUEUED = 10_000;
 const BATCH = 512;
 const DELAY_MS = 1_000;
 const TIMEOUT_MS = 10_000;
-const CLOSE_TIMEOUT_MS = 2_000;
 
 export interface OtlpSinkOptions {
   /** URL that logs are posted to. Headers, for a token, come from `OTEL_EXPORTER_OTLP_LOGS_HEADERS`, as the library reads it. */
@@ -41,11 +41,7 @@ export function createOtlpSink({ endpoint, version, clock, warn }: OtlpSinkOptio
     publish(lines) {
       for (const line of lines) logger.emit(toLogRecord(line));
     },
-    async close() {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const cancel = clock.schedule(CLOSE_TIMEOUT_MS, resolve);
-      await Promise.race([provider.shutdown(), promise]).finally(cancel);
-    },
+    close: () => atMost(clock, CLOSE_TIMEOUT_MS, provider.shutdown()),
   };
 }
 

@@ -23,8 +23,6 @@ export type AuditEvent =
   | FileChangedEvent
   | CheckpointEvent;
 
-export type AuditEventName = AuditEvent["event"];
-
 interface Timed {
   /** RFC 3339 in UTC, with milliseconds. */
   readonly time: string;

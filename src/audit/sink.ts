@@ -10,3 +10,6 @@ export interface Sink {
   /** Sends what is queued, as far as that works within a second or two, and lets go of everything. */
   close(): Promise<void>;
 }
+
+/** How long a sink may take to send what is queued, and again to end its connection. */
+export const CLOSE_TIMEOUT_MS = 2_000;

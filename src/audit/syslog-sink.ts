@@ -5,9 +5,11 @@ import { connect as connectTls } from "node:tls";
 import type { SyslogAddress, SyslogConfig } from "../config/audit.ts";
 import { describeReadError } from "../config/load.ts";
 import type { Clock } from "../core/clock.ts";
+import { atMost } from "../core/deadline.ts";
+import { joinedLookup } from "../network/joined-lookup.ts";
 import { codeOf } from "./file-system.ts";
 import { AuditOpenError } from "./open-error.ts";
-import type { Sink } from "./sink.ts";
+import { CLOSE_TIMEOUT_MS, type Sink } from "./sink.ts";
 import { createSyslogDatagrams } from "./syslog-datagrams.ts";
 import { toFrame, toSyslogMessage } from "./syslog-message.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
@@ -20,7 +22,6 @@ const MAX_UNSENT_BYTES = 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 5_000;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
-const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * Sends records to a syslog server. Syslog has no acknowledgement: what was given to a connection that then breaks is
@@ -34,7 +35,7 @@ export function createSyslogSink(config: SyslogConfig, clock: Clock, warn: (mess
   const sender = { facility, hostname: hostname(), pid: process.pid };
   const trouble = createTrouble(name, clock, warn);
   const toMessage = (line: string) => toSyslogMessage(line, sender);
-  if (address.kind === "udp") return createSyslogDatagrams(name, address, toMessage, trouble);
+  if (address.kind === "udp") return createSyslogDatagrams({ name, ...address, toMessage, trouble, clock });
   return createStream(name, address, readCa(caFile), (line) => toFrame(toMessage(line)), clock, trouble);
 }
 
@@ -117,12 +118,16 @@ function createStream(
       flush();
     },
     async close() {
-      await within(clock, new Promise<void>((resolve) => (queue.length === 0 ? resolve() : emptied.add(resolve))));
+      await atMost(
+        clock,
+        CLOSE_TIMEOUT_MS,
+        new Promise<void>((resolve) => (queue.length === 0 ? resolve() : emptied.add(resolve))),
+      );
       closed = true;
       cancelRetry?.();
       if (socket === undefined) return;
       const ending = socket;
-      await within(clock, new Promise<void>((resolve) => ending.end(() => resolve())));
+      await atMost(clock, CLOSE_TIMEOUT_MS, new Promise<void>((resolve) => ending.end(() => resolve())));
       ending.destroy();
     },
   };
@@ -131,14 +136,8 @@ function createStream(
 function connect(address: StreamAddress, ca: string | undefined): Socket {
   if (address.kind === "unix") return connectTcp(address.path);
   const { kind, host, port } = address;
-  if (kind === "tcp") return connectTcp(port, host);
-  return connectTls({ host, port, minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca }) });
-}
-
-async function within(clock: Clock, work: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = clock.schedule(CLOSE_TIMEOUT_MS, resolve);
-  await Promise.race([work, promise]).finally(cancel);
+  if (kind === "tcp") return connectTcp({ host, port, lookup: joinedLookup });
+  return connectTls({ host, port, lookup: joinedLookup, minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca }) });
 }
 
 function render(address: SyslogAddress): string {

@@ -1,5 +1,5 @@
 import type { AuditConfig, Config } from "../config/config.ts";
-import type { Clock } from "../core/clock.ts";
+import { atMost } from "../core/deadline.ts";
 import { type Audit, createAudit, type UntimedEvent } from "./audit.ts";
 import type { AuditLog } from "./file-log.ts";
 import { createJournal, type Journal, type JournalState } from "./journal.ts";
@@ -113,7 +113,7 @@ export async function openAuditTrail(first: Config, surroundings: AuditSurroundi
       return journal?.state;
     },
     async close() {
-      await settled(audit?.idle(), clock);
+      await atMost(clock, LAST_CALLS_MS, audit?.idle() ?? Promise.resolve());
       audit?.note({ event: "stopped" });
       await journal?.close();
       await closeParts(parts, undefined);
@@ -123,12 +123,6 @@ export async function openAuditTrail(first: Config, surroundings: AuditSurroundi
 
 /** A call that was cut off ends a moment later; one that never does must not keep the log from being signed. */
 const LAST_CALLS_MS = 1_000;
-
-async function settled(idle: Promise<void> | undefined, clock: Clock): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = clock.schedule(LAST_CALLS_MS, resolve);
-  await Promise.race([idle, promise]).finally(cancel);
-}
 
 function isSame(one: AuditConfig | undefined, other: AuditConfig | undefined): boolean {
   return JSON.stringify(one) === JSON.stringify(other);

@@ -52,6 +52,13 @@ export function delay(clock: Clock, delayMs: number, signal: AbortSignal): Promi
   return untilAborted(promise, signal).finally(cancel);
 }
 
+/** Resolves when `work` has, or after `timeoutMs`: for ends that wait for others, and not for ever. */
+export async function atMost(clock: Clock, timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.schedule(timeoutMs, resolve);
+  await Promise.race([work, promise]).finally(cancel);
+}
+
 /**
  * `work`, given up as soon as the signal is aborted. Only the waiting ends: `work` goes on for whoever else
  * waits for it, and its late failure is nobody's unhandled rejection.

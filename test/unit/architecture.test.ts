@@ -51,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
   approval: ["access", "credentials", "config", "core"],
   backends: ["audit", "access", "routing", "credentials", "kms", "config", "core"],
-  audit: ["access", "routing", "config", "core"],
+  audit: ["access", "routing", "network", "config", "core"],
   telemetry: ["access", "config", "core"],
   access: ["routing", "config", "core"],
   kms: ["credentials", "network", "routing", "config", "core"],

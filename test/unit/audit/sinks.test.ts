@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, isIP, type Server, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { describe, type TestContext, test } from "node:test";
 import { createOtlpSink } from "../../../src/audit/otlp-sink.ts";
+import { CLOSE_TIMEOUT_MS } from "../../../src/audit/sink.ts";
 import { createStdoutSink } from "../../../src/audit/stdout-sink.ts";
+import { createSyslogDatagrams } from "../../../src/audit/syslog-datagrams.ts";
 import { createSyslogSink } from "../../../src/audit/syslog-sink.ts";
 import { systemClock } from "../../../src/core/clock.ts";
+import { createFakeClock } from "../../fakes/clock.ts";
 
 const OK =
   '{"seq":2,"prev":"00","event":"outcome","time":"2026-01-01T00:00:00.000Z","outcome":"ok","rule":"r","hash":"11"}';
@@ -80,6 +83,26 @@ describe("the syslog sink", () => {
     const [message] = (await once(socket, "message")) as [Buffer];
     assert.match(message.toString(), /^<86>1 .* audit - \{"seq":2/);
     await sink.close();
+  });
+
+  test("does not wait for a name server that says nothing to its end", async () => {
+    const clock = createFakeClock();
+    const asked = Promise.withResolvers<string>();
+    const sink = createSyslogDatagrams({
+      name: "syslog",
+      host: "logs.example.com",
+      port: 514,
+      toMessage: Buffer.from,
+      trouble: { tell() {}, over() {} },
+      clock,
+      // Its own address, which the socket is bound to, is asked for as well.
+      lookup: (name, _options, callback) => (isIP(name) === 0 ? asked.resolve(name) : callback(null, name, 4)),
+    });
+    sink.publish([OK]);
+    assert.equal(await asked.promise, "logs.example.com");
+    const closed = sink.close();
+    clock.advance(CLOSE_TIMEOUT_MS);
+    await closed;
   });
 
   test("says that a server cannot be reached, and drops what it cannot keep", async () => {
