@@ -28,12 +28,14 @@ export interface RefreshReport {
 interface Held {
   readonly token: HeldToken;
   readonly lifetime: TokenLifetime;
+  /** It was refused as the one before it was: whether that is for the token or for who refuses it cannot be told. */
+  readonly isDoubted: boolean;
 }
 
 /** A refresh that takes longer has failed, where nothing else is said. */
 export const DEFAULT_REFRESH_TIMEOUT_MS = 10_000;
-/** A second refusal within this time says that new tokens do not help, and… */
-const REFUSAL_MEMORY_MS = 60_000;
+/** A second refusal within this time says that new tokens do not help. */
+const REFUSAL_MEMORY_MS = 5_000;
 
 /**
  * Holds the token of `source` and replaces it in time. Its token is *fresh*, *stale* (valid and served, while a
@@ -49,8 +51,9 @@ const REFUSAL_MEMORY_MS = 60_000;
  *   deadline; a source that does not heed it holds up neither callers nor the next refresh, and what it answers
  *   later is dropped, so that no late answer replaces a newer token.
  * - **Both clocks** must say that a token is valid. See {@link stateOf}.
- * - **Refused tokens** are replaced at once, but when the replacement is refused within a minute, only every few
- *   seconds: refused calls do not become a flood of token requests.
+ * - **Refused tokens** are replaced at once. A replacement that is refused within five seconds is served on and replaced
+ *   behind it, every few seconds: refused calls do not become a flood of token requests, and one rule's endpoint that
+ *   refuses everything takes no other rule's token away.
  *
  * Holds one token, one failure and one refresh, whatever happens. A holder is not a TokenSource: it cannot be wrapped
  * again.
@@ -63,7 +66,11 @@ export function createRefreshing(source: TokenSource, options: RefreshingOptions
   let lastGeneration = 0;
   let lastRefusalMonotonicMs = Number.NEGATIVE_INFINITY;
 
-  const currentState = (): TokenState => (held === undefined ? "invalid" : stateOf(held.lifetime, readInstant(clock)));
+  const currentState = (): TokenState => {
+    if (held === undefined) return "invalid";
+    const state = stateOf(held.lifetime, readInstant(clock));
+    return held.isDoubted && state === "fresh" ? "stale" : state;
+  };
 
   const remember = (error: KeyServiceError) => {
     failure = { error, atMonotonicMs: clock.monotonicMs(), count: (failure?.count ?? 0) + 1, random: random() };
@@ -84,6 +91,7 @@ export function createRefreshing(source: TokenSource, options: RefreshingOptions
     return {
       token: toHeldToken(token, generation),
       lifetime: computeLifetime(token.expiresAtMs, requested, readInstant(clock), random()),
+      isDoubted: false,
     };
   };
 
@@ -136,11 +144,11 @@ export function createRefreshing(source: TokenSource, options: RefreshingOptions
     },
 
     invalidate(generation) {
-      if (held?.token.generation !== generation) return;
-      held = undefined;
+      if (held?.token.generation !== generation || held.isDoubted) return;
       const sinceRefusalMs = clock.monotonicMs() - lastRefusalMonotonicMs;
       lastRefusalMonotonicMs = clock.monotonicMs();
-      if (sinceRefusalMs < REFUSAL_MEMORY_MS) remember(refusedAgain(source.name));
+      held = sinceRefusalMs < REFUSAL_MEMORY_MS ? { ...held, isDoubted: true } : undefined;
+      if (held !== undefined) remember(refusedAgain(source.name));
     },
   };
 }

@@ -60,3 +60,26 @@ for (const storm of STORMS) {
     });
   }
 }
+
+const REFUSED_AGAIN_AND_AGAIN: NamedFault = {
+  fault: "401 from one rule's Cloud KMS, call after call",
+  promise: "the token that another rule has from the same source is not taken from it, and few new ones are got",
+  sees: "FAILED_PRECONDITION: UNAUTHENTICATED; the other rule's users see nothing",
+};
+
+for (const transport of TRANSPORTS) {
+  testFault(REFUSED_AGAIN_AND_AGAIN, transport, async () => {
+    await using bench = await openFaultBench({ transport });
+    const { admin } = bench.emulator;
+    // Earns the rule its retries.
+    await bench.calls("encrypt", 100);
+    admin.addFault({ kind: "status", code: 401, endpoint: "kms.encrypt", resource: "projects/shop/*" });
+    admin.resetRequests();
+    for (let call = 0; call < 10; call += 1) {
+      assertExpected(await bench.call("encrypt"), { status: "FAILED_PRECONDITION", says: /UNAUTHENTICATED/ });
+      await bench.assertBankIsServed();
+    }
+    const tokens = admin.requests().counts["metadata.token"] ?? 0;
+    assert.ok(tokens <= 3, `${tokens} tokens`);
+  });
+}

@@ -150,17 +150,19 @@ const GENERATIONS: readonly Mutation[] = [
   {
     broken: "only the generation that was refused is given up",
     file: "refreshing.ts",
-    edits: [["if (held?.token.generation !== generation) return;", "if (held === undefined) return;"]],
+    edits: [
+      ["if (held?.token.generation !== generation || held.isDoubted) return;", "if (held === undefined) return;"],
+    ],
   },
   {
     broken: "a refused token is given up",
     file: "refreshing.ts",
-    edits: [["      held = undefined;\n      const since", "      const since"]],
+    edits: [["{ ...held, isDoubted: true } : undefined;", "{ ...held, isDoubted: true } : held;"]],
   },
   {
     broken: "refused calls do not become a flood of token requests",
     file: "refreshing.ts",
-    edits: [["if (sinceRefusalMs < REFUSAL_MEMORY_MS) remember(refusedAgain(source.name));", ""]],
+    edits: [["if (held !== undefined) remember(refusedAgain(source.name));", ""]],
   },
   {
     broken: "generations go up",

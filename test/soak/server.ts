@@ -104,19 +104,17 @@ function linesOf({ stdout }: ChildProcess) {
 /** @param other the second of the two configs that reloads take in turn: with a cache, and with shorter attempts */
 function configFor({ url, files }: Emulator, directory: string, other: boolean): object {
   const kms = { deadline: `${DEADLINE_MS}ms`, attemptTimeout: other ? "800ms" : "1s" };
-  const account = { type: "service_account", file: files.serviceAccount, grant: "oauth" };
   const rule = (name: string, transport: string) => ({
     name,
     match: keyOf(name).replace(/(locations|keyRings|cryptoKeys)\/\w+/g, "$1/*"),
-    // Of its own for the rule that is well: a source whose tokens Cloud KMS refuses is held back for all who share it.
-    tokenSource: name === WELL ? "well" : "troubled",
+    tokenSource: "soak",
     kms: { ...kms, transport },
     ...(other ? { cache: { ttl: "5s", maxEntries: 20 } } : {}),
   });
   return {
     version: 1,
     listeners: [{ address: `unix://${join(directory, "keyd.sock")}`, caller: "soak" }],
-    tokenSources: { troubled: account, well: account },
+    tokenSources: { soak: { type: "service_account", file: files.serviceAccount, grant: "oauth" } },
     rules: [rule("shop", "rest"), rule("mail", "grpc"), rule(WELL, "rest")],
     google: { endpoints: { kms: url, oauth2: url } },
     audit: { file: join(directory, "audit.jsonl"), required: true, rotate: { size: "1MiB", keep: 3 } },

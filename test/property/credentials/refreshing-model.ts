@@ -22,6 +22,7 @@ interface Expected {
   readonly lifeMs: number;
   readonly wallEndMs: number;
   readonly monotonicEndMs: number;
+  readonly isDoubted: boolean;
 }
 
 interface Call {
@@ -143,7 +144,7 @@ export class RefreshingModel {
   private checkBegun(): void {
     assert.equal(this.running().length, 1, "two refreshes at a time");
     this.begun.set(this.source.fetches, { wallMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs() });
-    if (this.expected !== undefined) {
+    if (this.expected !== undefined && !this.expected.isDoubted) {
       const leadMs = 5 * SECOND_MS + Math.min(220 * SECOND_MS, (this.expected.lifeMs - 5 * SECOND_MS) / 4);
       assert.ok(this.leftMs(this.expected) <= leadMs, "a fresh token was refreshed");
     }
@@ -185,7 +186,7 @@ export class RefreshingModel {
     const text = `token-of-fetch-${fetch.number}`;
     if (!isLate && leftMs >= 10 * SECOND_MS && leftMs <= 13 * HOUR_MS) {
       const ends = { wallEndMs: wallMs + leftMs, monotonicEndMs: monotonicMs + leftMs };
-      this.expected = { generation: fetch.number, text, lifeMs: leftMs, ...ends };
+      this.expected = { generation: fetch.number, text, lifeMs: leftMs, isDoubted: false, ...ends };
       this.failure = undefined;
     } else if (!isLate) {
       this.noteFailure(leftMs < 10 * SECOND_MS ? "credential_unavailable" : "credential_rejected");
@@ -209,11 +210,12 @@ export class RefreshingModel {
 
   private invalidate(generation: number): void {
     this.holder.invalidate(generation);
-    if (this.expected?.generation !== generation) return;
-    this.expected = undefined;
+    if (this.expected?.generation !== generation || this.expected.isDoubted) return;
     const nowMs = this.clock.monotonicMs();
-    if (nowMs - this.lastRefusalMs < 60 * SECOND_MS) this.noteFailure("credential_rejected");
+    const isDoubted = nowMs - this.lastRefusalMs < 5 * SECOND_MS;
     this.lastRefusalMs = nowMs;
+    this.expected = isDoubted ? { ...this.expected, isDoubted } : undefined;
+    if (isDoubted) this.noteFailure("credential_rejected");
   }
 
   private async moveClock(kind: "advance" | "jumpWall" | "suspend", ms: number): Promise<void> {
