@@ -76,7 +76,7 @@ export async function openFileLog(options: FileLogOptions): Promise<AuditLog> {
     try {
       return await createAppendedFile(fs, path, clock, firstBytes);
     } catch (thrown) {
-      if (codeOf(thrown) !== "EEXIST") throw thrown;
+      if (codeOf(thrown) !== "EEXIST" || !(await fs.stat(path)).isFile()) throw thrown;
       const aside = `${path}.aside-${clock.nowMs()}`;
       await fs.rename(path, aside);
       warn(`audit log ${path}: somebody else put a file in its place, which is now ${aside}`);

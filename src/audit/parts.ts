@@ -13,6 +13,8 @@ import { openStreamLog } from "./stream-log.ts";
 export interface AuditSurroundings {
   readonly clock: Clock;
   readonly warn: (message: string) => void;
+  /** Told of what keeps calls from being answered. */
+  readonly error: (message: string) => void;
   readonly info: (message: string) => void;
   /** Of sops-keyd. */
   readonly version: string;

@@ -23,18 +23,19 @@ export interface AuditTrail {
 
 /** @throws AuditOpenError where the log cannot be written at all */
 export async function openAuditTrail(first: Config, surroundings: AuditSurroundings): Promise<AuditTrail> {
-  const { clock, warn, info, version } = surroundings;
+  const { clock, warn, error, info, version } = surroundings;
   let parts: AuditParts | undefined;
   let journal: Journal | undefined;
   let audit: Audit | undefined;
   let configHash = first.hash;
 
   function begin(log: AuditLog, { config }: AuditParts): Journal {
+    const required = () => parts?.config.required ?? config.required;
     return createJournal(log, {
       clock,
       timeoutMs: () => parts?.config.timeoutMs ?? config.timeoutMs,
       checkpointIntervalMs: () => parts?.config.checkpoint.intervalMs ?? config.checkpoint.intervalMs,
-      warn,
+      warn: (message) => (required() ? error : warn)(message),
       info,
       published: (lines) => {
         for (const sink of parts?.sinks ?? []) sink.publish(lines);

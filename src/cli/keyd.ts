@@ -106,6 +106,7 @@ function trailSurroundings(log: Log) {
     clock: systemClock,
     version: readVersion(),
     warn: (message: string) => log.warn(message),
+    error: (message: string) => log.error(message),
     info: (message: string) => log.info(message),
   };
 }

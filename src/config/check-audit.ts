@@ -1,5 +1,5 @@
 import type { PartialShape } from "./document.ts";
-import { error, type Judgement } from "./judgement.ts";
+import { error, type Judgement, warning } from "./judgement.ts";
 
 export function* checkAudit({ audit }: PartialShape): Generator<Judgement> {
   if (audit === undefined) return;
@@ -11,5 +11,11 @@ export function* checkAudit({ audit }: PartialShape): Generator<Judgement> {
   }
   if (audit.syslog?.caFile !== undefined && !audit.syslog.address.startsWith("tls://")) {
     yield error(["audit", "syslog", "caFile"], "is for a tls:// address alone; take it out, or use tls", "key");
+  }
+  if (audit.otlp !== undefined && new URL(audit.otlp.endpoint).pathname === "/") {
+    yield warning(
+      ["audit", "otlp", "endpoint"],
+      "has no path, and is used as it stands; collectors take logs at /v1/logs",
+    );
   }
 }

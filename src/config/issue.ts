@@ -47,9 +47,11 @@ export function renderIssue(issue: ConfigIssue): string {
   return issue.path === "" ? `${place}: ${issue.message}` : `${place}: ${issue.path}: ${issue.message}`;
 }
 
-/** In the order of the file, and bounded. */
+/** In the order of the file, each once, and bounded. */
 export function sortIssues(issues: readonly ConfigIssue[]): readonly ConfigIssue[] {
-  const sorted = issues.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  // A list that is none is found by its own check and by that of its entries.
+  const each = new Map(issues.map((issue) => [renderIssue(issue), issue])).values();
+  const sorted = [...each].toSorted((a, b) => a.line - b.line || a.column - b.column);
   const [last] = sorted.slice(MAX_ISSUES - 1);
   if (last === undefined || sorted.length <= MAX_ISSUES) return sorted;
   const rest = sorted.length - MAX_ISSUES + 1;

@@ -205,6 +205,7 @@ testWithSops("a server whose log cannot be written does not give sops a key, and
   assert.notEqual(outcome.code, 0);
   assert.match(unwrapped(outcome), /code = Unavailable desc = nothing is answered that cannot be audited/);
   assert.match(unwrapped(outcome), /to do: try again in a moment; if it stays, look at the disk of audit.file/);
+  await keyd.child.waitFor("stderr", /"level":"error","message":"the audit log cannot be written/);
   spawnSync("rmdir", [bench.path("audit.jsonl")]);
   await keyd.child.waitFor("stderr", /the audit log can be written again/);
   assertSucceeded(await bench.sops(keyd, ["decrypt", "secret.yaml"]));

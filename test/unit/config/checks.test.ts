@@ -247,18 +247,6 @@ const warnings: readonly (readonly [what: string, text: string, expected: readon
     ["8:41: listeners[0].mode: every user of this machine can open the socket"],
   ],
   [
-    "a socket for everybody, whose users are told apart and have a rule without allow",
-    withRule('listeners: [{ address: unix:///s, mode: "0666" }]\ncallers: { u: { unix: { uid: 1 } } }'),
-    ["8:41: listeners[0].mode: every user of this machine can open the socket"],
-  ],
-  [
-    "a socket for everybody, whose users are told apart by every rule",
-    withRule(
-      '    allow: [{ callers: [u] }]\nlisteners: [{ address: unix:///s, mode: "0666" }]\ncallers: { u: { unix: { uid: 1 } } }',
-    ),
-    [],
-  ],
-  [
     "insecure on loopback",
     withRule('listeners: [{ address: "tcp://127.0.0.1:1", insecure: true }]'),
     ["8:45: listeners[0].insecure: this has no effect on a loopback address"],

@@ -41,6 +41,10 @@ test("the error holds all issues, one a line, and they cannot be changed", () =>
   assert.ok(Object.isFrozen(error.issues));
 });
 
+test("an issue that two checks find is told once", () => {
+  assert.deepEqual(sortIssues([issue, { ...issue }, { ...issue, column: 6 }]), [issue, { ...issue, column: 6 }]);
+});
+
 test("issues come in the order of the file, and no more than a hundred", () => {
   const many = Array.from({ length: 150 }, (_, index) => ({ ...issue, line: 150 - index }));
   const sorted = sortIssues(many);
