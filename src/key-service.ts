@@ -112,7 +112,8 @@ export function createKeyService(
           ? await ask()
           : await current.authenticate(context.authorization, context.signal, answerToken);
       const safe = account?.answered(answer, bytes, elapsedMs());
-      if (safe !== undefined) await safe.catch((thrown: unknown) => withhold(bytes, thrown, answer));
+      if (safe !== undefined)
+        await safe.catch((thrown: unknown) => withhold(bytes, thrown, { ...answer, key: facts.key }));
       record({ ...facts, caller, ...answer, outcome: "ok", latencyMs: elapsedMs() });
       return bytes;
     } catch (thrown) {
@@ -142,10 +143,12 @@ export function createKeyService(
 }
 
 /** What cannot be recorded is not handed out. */
-function withhold(bytes: Buffer, thrown: unknown, { rule, source }: Omit<KeyAnswer, "bytes">): never {
+function withhold(bytes: Buffer, thrown: unknown, { key, rule, source }: WithheldAnswer): never {
   bytes.fill(0);
-  throw toKeyServiceError(thrown).within({ rule, source });
+  throw toKeyServiceError(thrown).within({ key, rule, source });
 }
+
+type WithheldAnswer = Pick<KeyAnswer, "rule" | "source"> & { readonly key: string };
 
 async function dispatch(
   backends: Backends,
