@@ -4,8 +4,9 @@ import { parseArgs } from "node:util";
 
 /**
  * What takes too long for every change: the refresher's model over a million random schedules, ten million calls of
- * Cloud KMS over a way that damages requests and answers, a hundred thousand audited calls on a failing disk, and then the code under both with each of its properties
- * broken on purpose, which the tests must notice.
+ * Cloud KMS over a way that damages requests and answers, a hundred thousand audited calls on a failing disk, ten
+ * million inputs for everything that takes bytes from outside, and then the code under all of it with each of its
+ * properties broken on purpose, which the tests must notice.
  *
  *   npm run test:long
  *   npm run test:long -- --schedules 200000 --operations 0
@@ -46,15 +47,17 @@ const AUDITED_CALLS: Series = {
 function main(): void {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
-    options: { schedules: text, operations: text, "audited-calls": text, mutations: { type: "boolean" } },
+    options: { schedules: text, operations: text, "audited-calls": text, inputs: text, mutations: { type: "boolean" } },
   });
   if (values.mutations !== true) {
     runSeries(SCHEDULES, Number(values.schedules ?? 1_000_000));
     runSeries(OPERATIONS, Number(values.operations ?? 10_000_000));
     runSeries(AUDITED_CALLS, Number(values["audited-calls"] ?? 100_000));
+    run("fuzzing", ["scripts/fuzz.ts", "--executions", values.inputs ?? "10000000"], {});
   }
   run("mutations of the refresher", ["scripts/mutate-refresher.ts"], {});
   run("mutations of what verifies answers", ["scripts/mutate-verification.ts"], {});
+  run("mutations of what reads bytes from outside", ["scripts/mutate-fuzzed.ts"], {});
 }
 
 function runSeries({ what, variable, perProcess, test }: Series, total: number): void {
