@@ -16,16 +16,19 @@ import type { Target } from "../harness/target.ts";
 
 const LOG = "/log/audit.jsonl";
 const FORGED = "#forge\n";
+const ALONE = "#alone\n";
 const SEAL_LENGTH = 75;
 
 /**
  * A log whose last checkpoint is known. After `#forge`, all lines are chained anew, as whoever can write the file can do:
- * without the key, he must not get anything changed up to the last checkpoint.
+ * without the key, he must not get anything changed up to the last checkpoint. After `#alone`, the file that knows it is
+ * gone as well: then nothing up to the last checkpoint that is left.
  */
 export const auditLog: Target = {
   name: "audit-log",
   dictionary: [
     FORGED,
+    ALONE,
     "\n",
     '"seq":1',
     '"prev":"',
@@ -48,33 +51,40 @@ export const auditLog: Target = {
     assert.ok(signedBytes > head.length && log.length > signedBytes, "signed records, and some that are not");
     return {
       async run(input) {
-        const isForged = input.toString("latin1", 0, FORGED.length) === FORGED;
-        const bytes = isForged ? chainAnew(input.subarray(FORGED.length)) : input;
-        const files = createMemoryFiles(
-          new Map([
-            [LOG, bytes],
-            [`${LOG}.head`, head],
-          ]),
-        );
+        const { bytes, isForged, hasHead } = readLog(input);
+        const beside: readonly (readonly [string, Buffer])[] = hasHead ? [[`${LOG}.head`, head]] : [];
+        const files = createMemoryFiles(new Map([[LOG, bytes], ...beside]));
         const options = { publicKeys: [publicKey], expectedHead: undefined };
         const { ok, problems, records, unsigned } = await verifyLog(files, { paths: [LOG], written: LOG }, options);
         const tail = (await readTail(files, LOG))?.kind;
         for (const { problem } of problems) expectPublic(problem);
-        if (!ok)
-          return `${tail} ${problems
-            .map(({ problem }) => kindOf(problem))
-            .slice(0, 2)
-            .join("; ")}`;
-        assert.ok(bytes.subarray(0, signedBytes).equals(log.subarray(0, signedBytes)), "what was signed was changed");
+        if (!ok) return `${tail} ${[...new Set(problems.map(({ problem }) => kindOf(problem)))].slice(0, 2)}`;
+        const end = hasHead ? signedBytes : endOfLastCheckpoint(bytes);
+        assert.ok(bytes.subarray(0, end).equals(log.subarray(0, end)), "what was signed was changed");
         const isCut = log.subarray(0, bytes.length).equals(bytes);
         assert.ok(isForged || isCut, "what was not signed was changed, and the chain holds");
         assert.equal(bytes.at(-1), 10, "a torn line");
-        return `good ${isForged} ${isCut} ${tail} ${records} ${unsigned}`;
+        return `good ${isForged} ${hasHead} ${isCut} ${tail} ${records} ${unsigned}`;
       },
-      samples: [log, Buffer.concat([Buffer.from(FORGED), log]), log.subarray(0, signedBytes)],
+      samples: ["", FORGED, ALONE].flatMap((mark) => [
+        Buffer.concat([Buffer.from(mark), log]),
+        Buffer.concat([Buffer.from(mark), log.subarray(0, signedBytes)]),
+      ]),
     };
   },
 };
+
+function readLog(input: Buffer): { readonly bytes: Buffer; readonly isForged: boolean; readonly hasHead: boolean } {
+  const [mark] = [FORGED, ALONE].filter((each) => input.toString("latin1", 0, each.length) === each);
+  if (mark === undefined) return { bytes: input, isForged: false, hasHead: true };
+  return { bytes: chainAnew(input.subarray(mark.length)), isForged: true, hasHead: mark === FORGED };
+}
+
+function endOfLastCheckpoint(log: Buffer): number {
+  const lines = log.toString("latin1").split("\n");
+  const last = lines.findLastIndex((line) => parseFields(Buffer.from(line, "latin1"))?.["event"] === "checkpoint");
+  return lines.slice(0, last + 1).join("\n").length;
+}
 
 /** The same bytes in every run: the key is no secret, and the clock stands still. */
 async function writeKnownLog(): Promise<{ log: Buffer; head: Buffer; publicKey: string }> {
