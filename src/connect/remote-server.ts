@@ -1,5 +1,3 @@
-import { isIP } from "node:net";
-import { checkServerIdentity } from "node:tls";
 import {
   Client,
   type ClientOptions,
@@ -8,11 +6,11 @@ import {
   Metadata,
   type ServiceError,
   status,
-  type VerifyOptions,
 } from "@grpc/grpc-js";
 import { isLoopbackHost } from "../config/address.ts";
 import { abortReason } from "../core/deadline.ts";
 import type { Secret } from "../core/secret.ts";
+import { tlsByAddress } from "../network/tls-by-address.ts";
 import type { ServerUrl } from "./server-url.ts";
 import type { TlsIdentity } from "./tls-identity.ts";
 
@@ -52,13 +50,11 @@ const LAST_ERROR = /Last error: (.*?)(?:\. Resolution note:.*)?$/s;
 /** Node's advice on its own command line, where ours is --ca. */
 const NODE_HINT = /; if the root CA is installed locally, try running Node\.js with --use-system-ca$/;
 
-/** https://www.rfc-editor.org/rfc/rfc6761#section-6.4 */
-const NAME_OF_ADDRESS = "address.invalid";
-
 const unchanged = (message: Buffer): Buffer => message;
 
 /** A connection to one server, made when it is first asked and whenever the files of its TLS identity changed. */
 export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): RemoteServer {
+  const byAddress = server.kind === "tls" && identity.serverName === undefined ? tlsByAddress(server.host) : undefined;
   let client: Client | undefined;
   let version = -1;
 
@@ -70,13 +66,10 @@ export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): Re
     version = newest.version;
     const channel =
       server.kind === "tls"
-        ? credentials.createFromSecureContext(
-            newest.context,
-            identity.serverName === undefined ? verifyOptionsFor(server.host) : {},
-          )
+        ? credentials.createFromSecureContext(newest.context, byAddress?.verify ?? {})
         : credentials.createInsecure();
     const target = server.kind === "tls" ? `dns:///${bracketed(server.host)}:${server.port}` : server.target;
-    client = new Client(target, channel, optionsFor(server, identity.serverName));
+    client = new Client(target, channel, optionsFor(server, identity.serverName ?? byAddress?.name));
     return client;
   }
 
@@ -97,20 +90,11 @@ export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): Re
   };
 }
 
-/** Against the address itself: the name that stands in for it is not in any certificate. */
-function verifyOptionsFor(host: string): VerifyOptions {
-  return isIP(host) === 0
-    ? {}
-    : { checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) };
-}
-
 function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-function optionsFor(server: ServerUrl, given: string | undefined): ClientOptions {
-  // grpc-js asks TLS for a server by its host, and Node refuses where that is an address (RFC 6066 has names alone).
-  const serverName = given ?? (server.kind === "tls" && isIP(server.host) !== 0 ? NAME_OF_ADDRESS : undefined);
+function optionsFor(server: ServerUrl, serverName: string | undefined): ClientOptions {
   const isNear = server.kind === "local" || isLoopbackHost(server.host);
   return {
     "grpc.keepalive_time_ms": KEEPALIVE_MS,

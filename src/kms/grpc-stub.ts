@@ -1,14 +1,7 @@
-import { isIP } from "node:net";
-import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import type { KeyManagementServiceClient } from "@google-cloud/kms";
-import {
-  type ChannelCredentials,
-  type ClientUnaryCall,
-  credentials,
-  type Metadata,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { type ClientUnaryCall, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { HttpProxy } from "../config/proxy.ts";
+import { tlsByAddress } from "../network/tls-by-address.ts";
 import { trustIn } from "./trust.ts";
 
 /** google.protobuf.Int64Value; int64 is text in JavaScript. */
@@ -91,13 +84,16 @@ const CHANNEL_OPTIONS = {
 export async function openKmsStub({ endpoint, ca, proxy, userAgent }: KmsStubOptions): Promise<KmsStub> {
   const { protocol, hostname, port, host } = new URL(endpoint);
   const isTls = protocol === "https:";
+  const byAddress = tlsByAddress(hostname.replace(/^\[|\]$/g, ""));
   const options = {
     ...CHANNEL_OPTIONS,
     "grpc.primary_user_agent": userAgent,
     "grpc.default_authority": host,
-    ...(isAddress(hostname) && { "grpc.ssl_target_name_override": NAME_FOR_ADDRESSES }),
+    ...(byAddress !== undefined && { "grpc.ssl_target_name_override": byAddress.name }),
     ...wayTo(hostname, port === "" ? (isTls ? 443 : 80) : Number(port), proxy),
-    sslCreds: isTls ? tlsCredentials(hostname, ca) : credentials.createInsecure(),
+    sslCreds: isTls
+      ? credentials.createFromSecureContext(trustIn(ca), byAddress?.verify ?? {})
+      : credentials.createInsecure(),
     auth: NO_SEARCH,
     // With these GOOGLE_API_USE_CLIENT_CERTIFICATE does not make it run the command that a file in the home directory
     // names. They are not looked at where there are channel credentials.
@@ -129,21 +125,3 @@ const NO_SEARCH = {
   getUniverseDomain: () => Promise.resolve("googleapis.com"),
   getClient: () => Promise.reject(new Error("tokens come with each call")),
 };
-
-/** grpc-js names every host in its TLS handshake, where no address may stand. */
-const NAME_FOR_ADDRESSES = "address.invalid";
-
-function tlsCredentials(hostname: string, ca: readonly string[] | undefined): ChannelCredentials {
-  if (!isAddress(hostname)) return credentials.createFromSecureContext(trustIn(ca));
-  const checkAddress = (_: string, certificate: PeerCertificate) =>
-    checkServerIdentity(withoutBrackets(hostname), certificate);
-  return credentials.createFromSecureContext(trustIn(ca), { checkServerIdentity: checkAddress });
-}
-
-function isAddress(hostname: string): boolean {
-  return isIP(withoutBrackets(hostname)) !== 0;
-}
-
-function withoutBrackets(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, "");
-}

@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
-import { checkServerIdentity, createSecureContext } from "node:tls";
-import { type ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
+import { createSecureContext } from "node:tls";
+import { type ChannelCredentials, type ChannelOptions, credentials, type VerifyOptions } from "@grpc/grpc-js";
+import { NOBODYS_NAME, tlsByAddress } from "../network/tls-by-address.ts";
 
 /** By what a server is known that is asked by TLS. */
 export interface HealthTrust {
@@ -10,8 +10,8 @@ export interface HealthTrust {
   readonly of: "server" | "authorities";
 }
 
-/** Node takes no IP address for SNI, and grpc-js gives it the one that it connects to. */
-const NO_NAME = "localhost";
+/** Whoever has the server's own certificate is the server. */
+const ITSELF: VerifyOptions = { checkServerIdentity: () => undefined };
 
 /** @param target host and port */
 export function secureChannel(
@@ -26,9 +26,7 @@ export function secureChannel(
     // The first of them is no CA's: it is trusted for what it is.
     allowPartialTrustChain: isServers,
   });
-  const secured = credentials.createFromSecureContext(context, {
-    checkServerIdentity: (_name, certificate) => (isServers ? undefined : checkServerIdentity(host, certificate)),
-  });
-  const named = isIP(host) === 0 && !isServers ? host : NO_NAME;
-  return { secured, options: { "grpc.ssl_target_name_override": named } };
+  const special = isServers ? { name: NOBODYS_NAME, verify: ITSELF } : tlsByAddress(host);
+  const secured = credentials.createFromSecureContext(context, special?.verify ?? {});
+  return { secured, options: special === undefined ? {} : { "grpc.ssl_target_name_override": special.name } };
 }

@@ -46,7 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core",
   ],
   connect: ["server", "access", "credentials", "network", "config", "core"],
-  server: ["package-files", "key-service", "backends", "access", "config", "core"],
+  server: ["package-files", "key-service", "backends", "access", "network", "config", "core"],
   assembly: ["approval", "backends", "access", "routing", "credentials", "kms", "network", "config", "core"],
   "key-service": ["backends", "audit", "access", "telemetry", "config", "core"],
   approval: ["access", "credentials", "config", "core"],
