@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { collect } from "./collect.ts";
 
 export interface VerifyCommandOptions {
   readonly config?: string;
@@ -20,10 +21,6 @@ export interface ShowCommandOptions {
   readonly until?: string;
   readonly follow?: boolean;
   readonly json?: boolean;
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 const VERIFY_EXAMPLES = `

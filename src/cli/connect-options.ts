@@ -28,8 +28,3 @@ export function addConnectOptions(command: Command): Command {
     .option("--jwt <where>", "an identity token to show, see below")
     .option("--deadline <duration>", "whole time of a call", "15s");
 }
-
-/** For an option that may be given several times. */
-export function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}

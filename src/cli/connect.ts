@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { addConnectOptions, type ConnectOptions, collect, JWT_PLACES } from "./connect-options.ts";
+import { collect } from "./collect.ts";
+import { addConnectOptions, type ConnectOptions, JWT_PLACES } from "./connect-options.ts";
 
 export interface ConnectCommandOptions extends ConnectOptions {
   readonly to: readonly string[];

@@ -1,10 +1,6 @@
 import { type Command, Option } from "commander";
-import { type Explanation, explainRequest } from "../access/explanation.ts";
-import type { Config, Operation } from "../config/config.ts";
-import { ConfigError } from "../config/issue.ts";
-import { findConfigOrReport } from "./check.ts";
-import { CommandError, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
-import { renderExplanation } from "./explain-text.ts";
+import type { Operation } from "../config/config.ts";
+import { CommandError, EXIT_USAGE } from "./exit.ts";
 
 const EXAMPLES = `
 Examples:
@@ -21,7 +17,7 @@ Exit code: 0 allowed, 1 refused, 2 the command line or the config is wrong.`;
 
 const MAX_ACCOUNT_ID = 4_294_967_294;
 
-interface ExplainOptions {
+export interface ExplainOptions {
   readonly config?: string;
   readonly caller?: string;
   readonly uid?: number;
@@ -46,30 +42,9 @@ export function addExplainCommand(program: Command): void {
     .option("--json", "print JSON to standard output")
     .addHelpText("after", EXAMPLES)
     .action(async (resource: string, options: ExplainOptions) => {
-      const isJson = options.json === true;
-      const found = await findConfigOrReport(options.config, isJson);
-      if (found === undefined) return;
-      const explanation = explain(found.config, resource, options);
-      const text = isJson ? JSON.stringify(explanation, undefined, 2) : renderExplanation(explanation, process.stdout);
-      process.stdout.write(`${text}\n`);
-      process.exitCode = explanation.decision === "allowed" ? 0 : EXIT_FAILED;
+      const { runExplain } = await import("./run-explain.ts");
+      await runExplain(resource, options);
     });
-}
-
-function explain(config: Config, resource: string, { caller, uid, gid, operation }: ExplainOptions): Explanation {
-  const isProcess = uid !== undefined || gid !== undefined;
-  if (isProcess && caller !== undefined) {
-    throw new CommandError("explain: --caller names who asks, or --uid and --gid do; not both", {
-      exitCode: EXIT_USAGE,
-    });
-  }
-  try {
-    return explainRequest(config, resource, isProcess ? { uid, gid } : caller, operation);
-  } catch (thrown) {
-    // A caller of the config is an account that this machine does not have: serve would not start either.
-    if (thrown instanceof ConfigError) throw new CommandError(thrown.message, { exitCode: EXIT_USAGE, cause: thrown });
-    throw thrown;
-  }
 }
 
 function parseAccountId(text: string): number {

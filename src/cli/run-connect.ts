@@ -1,12 +1,13 @@
 import { isLocalAddress, parseListenAddress } from "../config/address.ts";
 import type { ListenerConfig } from "../config/config.ts";
 import { processEnvironment } from "../config/environment.ts";
-import { createLog, type Log } from "../telemetry/log.ts";
+import { createLog } from "../telemetry/log.ts";
 import type { ConnectCommandOptions } from "./connect.ts";
 import { CommandError, EXIT_USAGE } from "./exit.ts";
 import { localListener, privateSocketPath } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
 import { hardenProcess } from "./process-hardening.ts";
+import { announceReady, endRunning } from "./running.ts";
 import { startConnect } from "./start-connect.ts";
 import { nextStopSignal } from "./stop-signal.ts";
 
@@ -16,12 +17,9 @@ export async function runConnect(options: ConnectCommandOptions): Promise<void> 
   for (const gap of hardenProcess()) log.warn(gap);
   const stopSignal = nextStopSignal();
   const relay = await startConnect(options.to, chooseListener(options.listen), options, log);
-  announce(relay.address, options, log);
-  const signal = await stopSignal;
-  log.info("ending: no more calls are taken, those in flight are answered", { signal });
-  const answered = await relay.stop();
-  if (answered) log.info("ended");
-  else log.warn("ended with calls unanswered: the time for draining was over");
+  log.info("listening", { address: relay.address, to: options.to.join(" ") });
+  announceReady([relay.address], options.json === true);
+  await endRunning(relay.stop, await stopSignal, log);
 }
 
 function chooseListener(listen: string | undefined): ListenerConfig {
@@ -31,13 +29,4 @@ function chooseListener(listen: string | undefined): ListenerConfig {
   throw new CommandError("--listen: other machines could reach that, and everybody there would be taken for us", {
     exitCode: EXIT_USAGE,
   });
-}
-
-function announce(address: string, { to, json }: ConnectCommandOptions, log: Log): void {
-  log.info("listening", { address, to: to.join(" ") });
-  if (json === true) process.stdout.write(`${JSON.stringify({ addresses: [address], pid: process.pid })}\n`);
-  if (process.stderr.isTTY !== true) return;
-  process.stderr.write(
-    `\nin another shell:\n  export SOPS_KEYSERVICE=${address} SOPS_ENABLE_LOCAL_KEYSERVICE=false\n\n`,
-  );
 }

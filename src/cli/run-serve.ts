@@ -10,6 +10,7 @@ import { chooseListeners } from "./listener-address.ts";
 import { parseLogLevelOption } from "./options.ts";
 import { hardenProcess } from "./process-hardening.ts";
 import { createReload } from "./reload.ts";
+import { announceReady, endRunning } from "./running.ts";
 import { closeSandbox, enterSandbox, isSandboxed } from "./sandbox.ts";
 import { grantsFor } from "./sandbox-grants.ts";
 import type { ServeOptions } from "./serve.ts";
@@ -75,12 +76,7 @@ function announceConfig(active: ActiveConfig, log: Log): void {
 
 function announceListeners(keyd: Keyd, options: ServeOptions, log: Log): void {
   for (const address of keyd.addresses) log.info("listening", { address });
-  const ready = { addresses: keyd.addresses, pid: process.pid };
-  if (options.json === true) process.stdout.write(`${JSON.stringify(ready)}\n`);
-  if (process.stderr.isTTY !== true) return;
-  process.stderr.write(
-    `\nin another shell:\n  export SOPS_KEYSERVICE=${keyd.addresses[0]} SOPS_ENABLE_LOCAL_KEYSERVICE=false\n\n`,
-  );
+  announceReady(keyd.addresses, options.json === true);
 }
 
 function warnOfClosedDirectories(listeners: readonly ListenerConfig[], log: Log): void {
@@ -105,8 +101,5 @@ async function untilStopped(
   process.on("SIGHUP", onReload);
   const signal = await stopSignal;
   process.off("SIGHUP", onReload);
-  log.info("ending: no more calls are taken, those in flight are answered", { signal });
-  const answered = await keyd.stop();
-  if (answered) log.info("ended");
-  else log.warn("ended with calls unanswered: the time for draining was over");
+  await endRunning(() => keyd.stop(), signal, log);
 }
