@@ -29,7 +29,7 @@ export function createTransport(kms: RuleKmsConfig, surroundings: TransportSurro
         clock,
       });
     case "grpc":
-      return createLazyTransport(host, async () => {
+      return createLazyTransport({ host, proxyHost: proxy?.host }, async () => {
         const { openGrpcTransport } = await import("./grpc-transport.ts");
         return openGrpcTransport({ ...kms, ca, proxy, userAgent });
       });

@@ -62,6 +62,7 @@ export async function openGrpcTransport(options: GrpcTransportOptions): Promise<
 
   return {
     host,
+    proxyHost: options.proxy?.host,
     async send(request, attempt) {
       try {
         return { ok: true, answer: readAnswer(await ask(request, attempt), request) };

@@ -5,9 +5,12 @@ import type { KmsTransport } from "./transport.ts";
 /**
  * A transport whose code is loaded while others start. Calls that come before wait for it, within their signal.
  *
- * @param host the transport's
+ * @param place the transport's
  */
-export function createLazyTransport(host: string, open: () => Promise<KmsTransport>): KmsTransport {
+export function createLazyTransport(
+  place: Pick<KmsTransport, "host" | "proxyHost">,
+  open: () => Promise<KmsTransport>,
+): KmsTransport {
   let opened: KmsTransport | undefined;
   const opening = open().then((transport) => {
     opened = transport;
@@ -16,7 +19,7 @@ export function createLazyTransport(host: string, open: () => Promise<KmsTranspo
   // Whoever calls is told.
   opening.catch(() => {});
   return {
-    host,
+    ...place,
     async send(request, attempt) {
       try {
         opened ??= await untilAborted(opening, attempt.signal);

@@ -13,5 +13,5 @@ export const TRANSPORTS: Readonly<Record<string, OpenTransport>> = {
   },
   gRPC: openGrpcTransport,
   "gRPC, loaded while it is asked": async (setUp) =>
-    createLazyTransport(new URL(setUp.endpoint).host, () => openGrpcTransport(setUp)),
+    createLazyTransport({ host: new URL(setUp.endpoint).host }, () => openGrpcTransport(setUp)),
 };

@@ -5,11 +5,15 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { parseProxy } from "../../../src/config/proxy.ts";
+import { systemClock } from "../../../src/core/clock.ts";
+import { createTransport } from "../../../src/kms/create-transport.ts";
 import { openGrpcTransport } from "../../../src/kms/grpc-transport.ts";
 import { createLazyTransport } from "../../../src/kms/lazy-transport.ts";
 import { attemptWith, requestOf } from "../../contract/kms-transport-contract.ts";
 import { createCertificate } from "../../fakes/certificates.ts";
 import { encryptReply, startTlsKmsEndpoint } from "../../fakes/kms-endpoint.ts";
+import { fakeRule } from "../../fakes/rule.ts";
 
 const CIPHERTEXT = randomBytes(80);
 
@@ -68,7 +72,7 @@ test("a name that is no name fails by its name's resolution", async (t) => {
 });
 
 test("a client that cannot be loaded is told to whoever calls, and to nobody else", async () => {
-  const transport = createLazyTransport("kms", () => Promise.reject(new Error("no such module")));
+  const transport = createLazyTransport({ host: "kms" }, () => Promise.reject(new Error("no such module")));
   const outcome = await transport.send(requestOf("encrypt"), attemptWith());
   assert.ok(!outcome.ok);
   assert.match(outcome.error.message, /could not be loaded/);
@@ -77,7 +81,7 @@ test("a client that cannot be loaded is told to whoever calls, and to nobody els
 });
 
 test("a call does not wait longer for the client than its signal says", async () => {
-  const transport = createLazyTransport("kms", () => new Promise(() => {}));
+  const transport = createLazyTransport({ host: "kms" }, () => new Promise(() => {}));
   const controller = new AbortController();
   const waiting = transport.send(requestOf("encrypt"), attemptWith({ signal: controller.signal }));
   const reason = new Error("enough");
@@ -106,3 +110,14 @@ test("what Google's libraries find in the environment neither changes a call nor
   const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
   assert.deepEqual([output, errors, code], ["answered\n", "", 0]);
 });
+
+for (const transport of ["rest", "grpc"] as const) {
+  test(`a transport by ${transport} names the proxy that it goes through, for messages`, async () => {
+    const proxy = parseProxy("http://proxy.example:3128");
+    assert.ok(typeof proxy !== "string");
+    const kms = { ...fakeRule().kms, transport };
+    const made = createTransport(kms, { proxy, userAgent: "test", clock: systemClock });
+    assert.equal(made.proxyHost, "proxy.example:3128");
+    await made.close();
+  });
+}
