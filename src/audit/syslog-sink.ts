@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
-import { connect as connectTcp, isIPv6, type Socket } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { hostname } from "node:os";
 import { connect as connectTls } from "node:tls";
 import type { SyslogAddress, SyslogConfig } from "../config/audit.ts";
 import { describeReadError } from "../config/load.ts";
 import type { Clock } from "../core/clock.ts";
 import { atMost } from "../core/deadline.ts";
+import { withBrackets } from "../core/host.ts";
 import { joinedLookup } from "../network/joined-lookup.ts";
 import { codeOf } from "./file-system.ts";
 import { AuditOpenError } from "./open-error.ts";
@@ -142,5 +143,5 @@ function connect(address: StreamAddress, ca: string | undefined): Socket {
 
 function render(address: SyslogAddress): string {
   if (address.kind === "unix") return `unix://${address.path}`;
-  return `${address.kind}://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
+  return `${address.kind}://${withBrackets(address.host)}:${address.port}`;
 }

@@ -1,4 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { withBrackets } from "../core/host.ts";
 
 /** Where a listener listens. */
 export type ListenAddress =
@@ -67,5 +68,5 @@ export function canonicalAddress(address: ListenAddress): string {
 /** As the config writes it. */
 export function renderAddress(address: ListenAddress): string {
   if (address.kind === "unix") return `unix://${address.path}`;
-  return `tcp://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
+  return `tcp://${withBrackets(address.host)}:${address.port}`;
 }

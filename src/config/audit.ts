@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { withoutBrackets } from "../core/host.ts";
 import { parseListenAddress } from "./address.ts";
 
 /** The `audit` section as it stands in the file. */
@@ -98,7 +99,7 @@ function parseRemote(text: string): SyslogAddress | string {
   const [, kind, name = "", digits] =
     /^(udp|tcp|tls):\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253})(?::(\d{1,5}))?$/.exec(text) ?? [];
   if (kind !== "udp" && kind !== "tcp" && kind !== "tls") return EXPECTED_ADDRESS;
-  const host = name.replace(/^\[|\]$/g, "");
+  const host = withoutBrackets(name);
   if (name.startsWith("[") && !isIPv6(host)) return "expected an IPv6 address in the brackets";
   const port = digits === undefined ? DEFAULT_PORTS[kind] : Number(digits);
   return port >= 1 && port <= 65_535 ? { kind, host, port } : "expected a port from 1 to 65535";

@@ -1,3 +1,4 @@
+import { withoutBrackets } from "../core/host.ts";
 import { isLoopbackHost } from "./address.ts";
 
 /** A base URL of one of Google's APIs, or of what stands in for it. */
@@ -13,7 +14,7 @@ export function parseEndpoint(text: string): Endpoint | string {
   if (url === null || url.host === "") return "expected a URL such as https://cloudkms.googleapis.com";
   if (url.username !== "" || url.password !== "") return "expected a URL without a user name or password";
   if (/[?#]/.test(text)) return "expected a URL without ? and #";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const host = withoutBrackets(url.hostname);
   const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && isLoopbackHost(host));
   if (!isAllowed) return "expected an https URL (plain http goes to loopback only)";
   return { url: url.href.replace(/\/+$/, ""), host };

@@ -9,6 +9,7 @@ import {
 } from "@grpc/grpc-js";
 import { isLoopbackHost } from "../config/address.ts";
 import { abortReason } from "../core/deadline.ts";
+import { withBrackets } from "../core/host.ts";
 import type { Secret } from "../core/secret.ts";
 import { tlsByAddress } from "../network/tls-by-address.ts";
 import type { ServerUrl } from "./server-url.ts";
@@ -68,7 +69,7 @@ export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): Re
       server.kind === "tls"
         ? credentials.createFromSecureContext(newest.context, byAddress?.verify ?? {})
         : credentials.createInsecure();
-    const target = server.kind === "tls" ? `dns:///${bracketed(server.host)}:${server.port}` : server.target;
+    const target = server.kind === "tls" ? `dns:///${withBrackets(server.host)}:${server.port}` : server.target;
     client = new Client(target, channel, optionsFor(server, identity.serverName ?? byAddress?.name));
     return client;
   }
@@ -88,10 +89,6 @@ export function createRemoteServer(server: ServerUrl, identity: TlsIdentity): Re
     },
     close: () => client?.close(),
   };
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 function optionsFor(server: ServerUrl, serverName: string | undefined): ClientOptions {

@@ -2,6 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { isLoopbackHost } from "../config/address.ts";
 import type { GoogleConfig } from "../config/config.ts";
 import { KeyServiceError } from "../core/errors.ts";
+import { withoutBrackets } from "../core/host.ts";
 
 /**
  * Where a token request goes: Google's own hosts are replaced by the configured endpoints, everything else must be
@@ -92,7 +93,7 @@ function shorten(host: string): string {
 
 function findFault(url: URL, isConfigured: boolean, universeDomain: string): string | undefined {
   if (url.username !== "" || url.password !== "") return "it carries a user name or password";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const host = withoutBrackets(url.hostname);
   const family = isIP(host) === 6 ? "ipv6" : "ipv4";
   if (isIP(host) !== 0 && LINK_LOCAL.check(host, family)) return "it is a link-local address";
   // A name with a dot at its end is the same name.

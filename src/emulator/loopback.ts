@@ -1,4 +1,5 @@
 import { isLoopbackHost } from "../config/address.ts";
+import { withBrackets } from "../core/host.ts";
 
 /** Whether a Host header, which may have brackets and a port, names a loopback address. */
 export function isLoopbackHeader(header: string): boolean {
@@ -8,5 +9,5 @@ export function isLoopbackHeader(header: string): boolean {
 
 /** `http://127.0.0.1:8181`. */
 export function toUrl(scheme: "http" | "https", host: string, port: number): string {
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${withBrackets(host)}:${port}`;
 }

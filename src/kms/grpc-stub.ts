@@ -1,6 +1,7 @@
 import type { KeyManagementServiceClient } from "@google-cloud/kms";
 import { type ClientUnaryCall, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { HttpProxy } from "../config/proxy.ts";
+import { withoutBrackets } from "../core/host.ts";
 import { tlsByAddress } from "../network/tls-by-address.ts";
 import { trustIn } from "./trust.ts";
 
@@ -84,7 +85,7 @@ const CHANNEL_OPTIONS = {
 export async function openKmsStub({ endpoint, ca, proxy, userAgent }: KmsStubOptions): Promise<KmsStub> {
   const { protocol, hostname, port, host } = new URL(endpoint);
   const isTls = protocol === "https:";
-  const byAddress = tlsByAddress(hostname.replace(/^\[|\]$/g, ""));
+  const byAddress = tlsByAddress(withoutBrackets(hostname));
   const options = {
     ...CHANNEL_OPTIONS,
     "grpc.primary_user_agent": userAgent,

@@ -2,6 +2,7 @@ import { isLoopbackHost } from "../config/address.ts";
 import type { Environment } from "../config/environment.ts";
 import { fileError } from "../config/issue.ts";
 import { type HttpProxy, type ProxyConfig, parseProxy } from "../config/proxy.ts";
+import { withoutBrackets } from "../core/host.ts";
 import { parseNoProxy } from "./no-proxy.ts";
 
 /** The proxy that a URL is reached by; undefined: none. */
@@ -21,7 +22,7 @@ export function createProxyChoice(environment: Environment): ChooseProxy {
   if (proxy === undefined) return chooseNone;
   const isExempt = parseNoProxy(environment.get("NO_PROXY") ?? environment.get("no_proxy") ?? "");
   return (url) => {
-    const host = url.hostname.replace(/^\[|\]$/g, "");
+    const host = withoutBrackets(url.hostname);
     if (url.protocol !== "https:" || isLoopbackHost(host)) return undefined;
     return isExempt(host, Number(url.port || 443)) ? undefined : proxy;
   };

@@ -1,5 +1,6 @@
 import { createSecureContext } from "node:tls";
 import { type ChannelCredentials, type ChannelOptions, credentials, type VerifyOptions } from "@grpc/grpc-js";
+import { withoutBrackets } from "../core/host.ts";
 import { NOBODYS_NAME, tlsByAddress } from "../network/tls-by-address.ts";
 
 /** By what a server is known that is asked by TLS. */
@@ -18,7 +19,7 @@ export function secureChannel(
   target: string,
   { certificates, of }: HealthTrust,
 ): { readonly secured: ChannelCredentials; readonly options: ChannelOptions } {
-  const host = target.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  const host = withoutBrackets(target.replace(/:\d+$/, ""));
   const isServers = of === "server";
   const context = createSecureContext({
     ca: certificates,

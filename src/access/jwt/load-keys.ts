@@ -3,6 +3,7 @@ import type { JwtCallerConfig } from "../../config/jwt-caller.ts";
 import { FileRefusedError, readBoundedFile } from "../../core/bounded-file.ts";
 import { abortReason } from "../../core/deadline.ts";
 import { KeyServiceError, toKeyServiceError } from "../../core/errors.ts";
+import { withoutBrackets } from "../../core/host.ts";
 import { parseJsonObject } from "../../core/json.ts";
 import type { LoadKeys } from "./key-set.ts";
 
@@ -106,13 +107,10 @@ function parseDocument(text: string, url: URL): DiscoveryDocument {
 function parseKeysUrl(value: unknown, discovery: URL): URL {
   const url = typeof value === "string" ? URL.parse(value) : null;
   if (url === null || url.username !== "" || url.password !== "") throw unusable(discovery, "names no jwks_uri");
-  const isLocal = url.protocol === "http:" && discovery.protocol === "http:" && isLoopbackHost(bare(url.hostname));
+  const isLocal =
+    url.protocol === "http:" && discovery.protocol === "http:" && isLoopbackHost(withoutBrackets(url.hostname));
   if (url.protocol !== "https:" && !isLocal) throw unusable(discovery, "names a jwks_uri that is not https");
   return url;
-}
-
-function bare(host: string): string {
-  return host.replace(/^\[|\]$/g, "");
 }
 
 function unusable(url: URL, problem: string): KeyServiceError {

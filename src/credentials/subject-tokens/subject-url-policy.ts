@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { isLoopbackHost } from "../../config/address.ts";
 import { KeyServiceError } from "../../core/errors.ts";
+import { withoutBrackets } from "../../core/host.ts";
 
 /**
  * Where subject tokens may be got from. A credential file comes from outside: followed blindly, it could have us ask
@@ -32,7 +33,7 @@ export function checkSubjectUrl(url: URL, rules: SubjectUrlRules, what: string):
 /** The same for AWS' metadata service, which its own kind may reach. @throws KeyServiceError `credential_rejected` */
 export function checkAwsUrl(url: URL, what: string): void {
   const isImds = url.protocol === "http:" && url.port === "" && AWS_HOSTS.includes(url.hostname);
-  const isLocal = url.protocol === "http:" && isLoopbackHost(bare(url));
+  const isLocal = url.protocol === "http:" && isLoopbackHost(withoutBrackets(url.hostname));
   const isKnown = AWS_PATHS.some((path) => path.test(url.pathname)) && url.username === "" && url.password === "";
   if ((isImds || isLocal) && isKnown) return;
   refuse(url, what, "it is not aws' metadata service", "use what gcloud iam workload-identity-pools writes for aws");
@@ -44,7 +45,7 @@ function isAzure(url: URL): boolean {
 
 function findFault(url: URL, { hosts, universeDomain }: SubjectUrlRules): string | undefined {
   if (url.username !== "" || url.password !== "") return "it carries a user name or password";
-  const host = bare(url);
+  const host = withoutBrackets(url.hostname);
   if (url.protocol === "http:") {
     return isLoopbackHost(host) ? undefined : "plain http is for loopback addresses and azure's metadata service only";
   }
@@ -55,10 +56,6 @@ function findFault(url: URL, { hosts, universeDomain }: SubjectUrlRules): string
 
 function matches(host: string, allowed: string): boolean {
   return allowed.startsWith("*.") ? host.endsWith(allowed.slice(1)) : host === allowed;
-}
-
-function bare(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, "");
 }
 
 const REMEDY = "if it is right, name its host under subjectTokenHosts of the token source";
