@@ -8,10 +8,11 @@ export type { Config } from "./config/config.ts";
 export { type Environment, processEnvironment } from "./config/environment.ts";
 export { ConfigError, type ConfigIssue } from "./config/issue.ts";
 export { loadConfig } from "./config/load.ts";
+export type { CallerToken } from "./core/caller-token.ts";
 export { type Clock, systemClock } from "./core/clock.ts";
 export { type ErrorCode, KeyServiceError } from "./core/errors.ts";
 export { Secret } from "./core/secret.ts";
-export type { EmbeddedTokenSource } from "./credentials/create.ts";
+export type { EmbeddedTokenSource, TokenSources, TokenSourcesOptions } from "./credentials/create.ts";
 export { createRefreshing, type RefreshingOptions, type RefreshReport } from "./credentials/refreshing.ts";
 export type {
   CreateTokenSource,
@@ -25,5 +26,6 @@ export { type Emulator, type EmulatorOptions, startEmulator } from "./emulator/e
 export { type Backends, createKeyService, type KeyService } from "./key-service.ts";
 export type { KmsClient } from "./kms/kms-client.ts";
 export { type CryptoKeyName, parseCryptoKeyName } from "./routing/resource-name.ts";
-export { type KeyServer, startServer } from "./server/server.ts";
+export type { ReportServerEvent, ServerEvent } from "./server/events.ts";
+export { type KeyServer, type ServerOptions, startServer } from "./server/server.ts";
 export type { CallRecord } from "./telemetry/call-record.ts";
