@@ -61,12 +61,17 @@ export function createTlsIdentity(
 
 /** Another text whenever a file was written or replaced, also through symbolic links. */
 function stateOf(paths: readonly string[]): string {
-  return paths
-    .map((path) => {
-      const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-      return found === undefined ? "none" : `${found.ino} ${found.size} ${found.mtimeNs}`;
-    })
-    .join();
+  return paths.map(stateOfFile).join();
+}
+
+function stateOfFile(path: string): string {
+  try {
+    const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+    return `${ino} ${size} ${mtimeNs}`;
+  } catch {
+    // Why it cannot be used is told where it is read.
+    return "none";
+  }
 }
 
 function loadContext({ ca, certificate, privateKey }: TlsFiles): SecureContext {

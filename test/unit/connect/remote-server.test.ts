@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -201,6 +201,17 @@ describe("a client certificate", () => {
       warnings.join(),
       /the old client certificate stays: the certificates for the connection cannot be used/,
     );
+  });
+
+  test("whose file becomes a link in a circle stays, and the log says so", async (t) => {
+    await using service = await startTlsKeyService(SERVER, AUTHORITY, tellName);
+    const { ask, clock, warnings, write } = setUp(t, { url: service.url, client: CLIENT });
+    const path = write("tls.crt", CLIENT.certificate);
+    rmSync(path);
+    symlinkSync(path, path);
+    clock.advance(1_000);
+    assert.deepEqual(await ask(), { kind: "answered", response: Buffer.from("client") });
+    assert.match(warnings.join(), /the old client certificate stays: .*tls\.crt cannot be read/);
   });
 
   test("that is not there is refused at the start, by its path", () => {
