@@ -15,14 +15,15 @@ test("serve goes on when the reader of its log goes away", async (t) => {
   const address = join(directory, "keyd.sock");
   const args = [MAIN, "serve", "--emulator", "--network", "unix", "--address", address, "--json"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 30_000 });
+  const ended = once(child, "exit");
   const client = createKeyClient(`unix://${address}`);
   t.after(async () => {
     client.close();
     child.kill("SIGTERM");
-    if (child.exitCode === null) await once(child, "exit");
+    await ended;
     rmSync(directory, { recursive: true });
   });
-  await once(child.stdout, "data");
+  await Promise.race([once(child.stdout, "data"), ended.then(() => assert.fail("it ended before it served"))]);
   child.stderr.destroy();
   // Each call writes a line to the log.
   for (const dataKey of ["first", "second", "third"]) {
