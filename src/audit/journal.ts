@@ -27,7 +27,7 @@ export interface Journal {
    * @throws KeyServiceError `audit_unavailable` after the time limit, or at once while the log cannot be written
    */
   write(event: AuditEvent, after?: Ticket): Promise<void>;
-  /** Writes to `next` from the next batch on, and closes the log before; what is queued goes to `next`. */
+  /** Writes what is queued and closes the log; what comes meanwhile, and what could not be written, goes to `next`. */
   replace(next: () => Promise<AuditLog>): Promise<void>;
   /** Writes what is queued, as far as that works, signs it, and closes the log. */
   close(): Promise<void>;
@@ -227,6 +227,8 @@ export function createJournal(first: AuditLog, options: JournalOptions): Journal
     async replace(next) {
       paused = true;
       await hold();
+      if (queue.size > 0 && broken === undefined) await writeBatch();
+      cancelRetry();
       await closeQuietly();
       try {
         log = await next();

@@ -246,3 +246,20 @@ testOnBench("a reload takes the log to another file, and no call is lost on the 
     Array.from({ length: 61 }, () => "ok"),
   );
 });
+
+testOnBench("without a file the chain goes to standard output, and verifies as its reader kept it", async (bench) => {
+  const listeners = [{ address: `unix://${bench.path("keyd.sock")}`, caller: "team-a" }];
+  const audit = { stdout: true, required: true, signingKey: "audit.key" };
+  const keyd = await bench.serve(bench.writeConfig({ listeners, audit }));
+  const client = createKeyClient(keyd.address);
+  const ciphertext = await client.encrypt(WIRE_KEY, Buffer.alloc(32, 1));
+  assert.equal((await client.decrypt(WIRE_KEY, ciphertext)).length, 32);
+  client.close();
+  keyd.child.signal("SIGTERM");
+  const { stdout } = await keyd.child.ended();
+  const lines = stdout.split("\n").filter((line) => line.startsWith('{"seq":'));
+  const file = bench.write("kept.jsonl", `${lines.join("\n")}\n`);
+  assert.equal(recordsOf(file).filter(({ outcome }) => outcome === "ok").length, 2);
+  const verified = await bench.keyd(["audit", "verify", file, "--public-key", bench.path("audit.key.pub")]);
+  assertSucceeded(verified);
+});

@@ -63,7 +63,12 @@ testWithSops("an approval command is asked before Google, and its reason is what
   bench.write("approved", "");
   assert.equal(assertSucceeded(await bench.sops(keyd, ["decrypt", "secret.yaml"])).stdout, "password: kept\n");
   await keyd.child.waitFor("stderr", /"approvedBy":"command"/);
-  assert.match(bench.read("audit.jsonl").toString(), /"outcome":"ok".*"approvedBy":"command"/);
+  const records = bench.read("audit.jsonl").toString();
+  assert.match(records, /"decision":"allowed".*"approvedBy":"command"/);
+  assert.match(records, /"outcome":"ok".*"approvedBy":"command"/);
+  const shown = await bench.keyd(["audit", "show", bench.path("audit.jsonl"), "--outcome", "ok"]);
+  assert.match(shown.stdout, /decrypt ok .*approvedBy=command/);
+  assert.equal((await bench.keyd(["audit", "verify", bench.path("audit.jsonl")])).code, 0);
 });
 
 testWithSops("a prompt without a terminal refuses, and says what to do", async (bench) => {

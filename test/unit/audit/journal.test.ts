@@ -99,11 +99,23 @@ describe("the journal", () => {
     const before = journal.write(numbered(0));
     await settle();
     const replaced = journal.replace(() => Promise.resolve(next));
-    const after = journal.write(numbered(1));
+    const meanwhile = journal.write(numbered(1));
     log.letGo();
-    await Promise.all([before, replaced, after]);
+    await Promise.all([before, replaced, meanwhile]);
     assert.ok(log.closed);
-    assert.deepEqual([log.events, next.events], [[numbered(0)], [numbered(1)]]);
+    await journal.write(numbered(2));
+    assert.deepEqual([log.events, next.events], [manyNumbered(0, 2), [numbered(2)]]);
+  });
+
+  test("takes what a broken log could not be given into the next", async () => {
+    const { journal, log } = setUp();
+    const next = createInMemoryLog();
+    log.failWith = "EIO";
+    journal.note(numbered(0));
+    await assert.rejects(journal.write(numbered(1)), UNAVAILABLE);
+    await journal.replace(() => Promise.resolve(next));
+    await journal.write(numbered(2));
+    assert.deepEqual(next.events, [numbered(0), numbered(2)]);
   });
 
   test("writes what is queued before it closes, and nothing after", async () => {
