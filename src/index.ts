@@ -2,6 +2,8 @@
 
 export type { Caller } from "./access/caller.ts";
 export { type Assembly, assemble, type Surroundings } from "./assembly.ts";
+export type { AuditSurroundings } from "./audit/parts.ts";
+export { type AuditTrail, openAuditTrail } from "./audit/trail.ts";
 export type { CallContext, CallOrigin, KeyAnswer, KeyBackend } from "./backends/backend.ts";
 export type { SopsKey } from "./backends/sops-key.ts";
 export type { Config } from "./config/config.ts";

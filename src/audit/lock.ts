@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { unlink } from "node:fs/promises";
-import { connect, createServer, type Server } from "node:net";
+import { createServer, type Server } from "node:net";
 import { dirname } from "node:path";
+import { isListenedOn } from "../core/live-socket.ts";
 import { codeOf } from "./file-system.ts";
 import { AuditOpenError } from "./open-error.ts";
 
@@ -57,15 +58,9 @@ function tryListen(path: string, file: string): Promise<Server | undefined> {
   return promise;
 }
 
+/** Who cannot be told from one that is alive is left alone. */
 function isAlive(path: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect(path);
-  socket.once("connect", () => {
-    socket.destroy();
-    resolve(true);
-  });
-  socket.once("error", () => resolve(false));
-  return promise;
+  return isListenedOn(path).catch(() => true);
 }
 
 function describe(error: unknown, path: string): string {

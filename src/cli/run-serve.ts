@@ -97,9 +97,14 @@ async function untilStopped(
   reload: () => Promise<void>,
   log: Log,
 ): Promise<void> {
-  const onReload = () => void reload();
+  let reloading = Promise.resolve();
+  const onReload = () => {
+    reloading = reload();
+  };
   process.on("SIGHUP", onReload);
   const signal = await stopSignal;
   process.off("SIGHUP", onReload);
+  // One under way may be opening the audit log: it is not to do so behind the end.
+  await reloading;
   await endRunning(() => keyd.stop(), signal, log);
 }

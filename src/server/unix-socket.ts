@@ -9,16 +9,16 @@ import {
   type Stats,
   unlinkSync,
 } from "node:fs";
-import { connect, type Server } from "node:net";
+import type { Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import type { UnixListenerConfig } from "../config/config.ts";
+import { isListenedOn } from "../core/live-socket.ts";
 import { LISTEN_BACKLOG } from "./backlog.ts";
 import { groupId } from "./group-id.ts";
 import { ListenError } from "./listen-error.ts";
 
 /** `sun_path` without its final NUL: 108 bytes on Linux, 104 on macOS. */
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
-const PROBE_TIMEOUT_MS = 1_000;
 
 /** How many sockets this process has bound, so that each has a private name of its own. */
 let bound = 0;
@@ -66,7 +66,7 @@ async function clearStale(path: string): Promise<void> {
   if (!found.isSocket()) {
     throw new ListenError(`${path} is there and is not a socket; move it away or choose another address`);
   }
-  if ((await probe(path)) === "live") {
+  if (await isLive(path)) {
     throw new ListenError(`${path}: another server is listening there; end it or choose another address`);
   }
   attempt(path, () => {
@@ -74,20 +74,13 @@ async function clearStale(path: string): Promise<void> {
   });
 }
 
-/** Whether somebody accepts connections there. Only a refusal proves that nobody does. */
-function probe(path: string): Promise<"live" | "stale"> {
-  const { promise, resolve, reject } = Promise.withResolvers<"live" | "stale">();
-  const socket = connect(path);
-  socket.setTimeout(PROBE_TIMEOUT_MS, () => resolve("live"));
-  socket.once("connect", () => resolve("live"));
-  socket.once("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve("stale");
-    else
-      reject(
-        new ListenError(`${path}: can't tell whether a server is listening there (${error.code})`, { cause: error }),
-      );
-  });
-  return promise.finally(() => socket.destroy());
+async function isLive(path: string): Promise<boolean> {
+  try {
+    return await isListenedOn(path);
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+    throw new ListenError(`${path}: can't tell whether a server is listening there (${code})`, { cause });
+  }
 }
 
 async function bindPrivately(server: Server, privateName: string, path: string): Promise<void> {
