@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute } from "node:path";
 import { CONTROLLING_TERMINAL, PROCESS_STATUS } from "../approval/terminal.ts";
 import type { Config, ListenerConfig, TokenSourceConfig } from "../config/config.ts";
@@ -77,8 +77,10 @@ function pathsNamedBy(file: string, depth: number): readonly string[] {
 
 function readJson(file: string): unknown {
   try {
-    const text = readFileSync(file, "utf8");
-    return text.length > MAX_CREDENTIAL_BYTES ? undefined : JSON.parse(text);
+    const status = statSync(file);
+    // A pipe would be waited for, without end.
+    if (!status.isFile() || status.size > MAX_CREDENTIAL_BYTES) return undefined;
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
     // Whoever needs it will say what is wrong with it.
     return undefined;

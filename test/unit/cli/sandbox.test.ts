@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,6 +47,15 @@ test("a sandbox grants what a credential file names in turn", (t) => {
   const { read } = grantsOf(`tokenSources: { a: { type: external_account, file: ${JSON.stringify(credential)} } }`);
   for (const path of [credential, "/run/oidc/token", certificates, "/run/cert.pem"])
     assert.ok(read.includes(path), path);
+});
+
+test("a sandbox waits for no pipe that a config names as a credential", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "sandbox-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const pipe = join(directory, "credential.json");
+  assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+  const { read } = grantsOf(`tokenSources: { a: { type: external_account, file: ${JSON.stringify(pipe)} } }`);
+  assert.ok(read.includes(pipe));
 });
 
 for (const [what, source, expected] of [
