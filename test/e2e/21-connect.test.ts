@@ -185,7 +185,10 @@ testWithSops(
     const refuse = async (jwt: string, words: RegExp, outcome = "caller_unauthenticated") =>
       assertRefused(bench, await connect(bench, keyd, withJwt(bench, jwt)), words, outcome);
     await refuse(await askForJwt({ ...GOOD_CLAIMS, aud: "another" }), /audience/);
-    await refuse(await askForJwt({ ...GOOD_CLAIMS, exp: now + 1, iat: now - 90_000 }), /expired|older|iat|too old/);
+    await refuse(
+      await askForJwt({ ...GOOD_CLAIMS, exp: now + 300, iat: now - 90_000 }),
+      /it was issued at .*, too long ago/,
+    );
     await refuse(forgeJwt({ alg: "none" }, whole), /none/);
     await refuse(forgeJwt({ alg: "HS256" }, whole, signHs256(JSON.stringify(keys[0]))), /HS256/);
     await refuse(await signJwt(stranger, whole, Date.now()), /unknown-key/);
