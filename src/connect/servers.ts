@@ -1,3 +1,4 @@
+import { status } from "@grpc/grpc-js";
 import type { Clock } from "../core/clock.ts";
 import { KeyServiceError } from "../core/errors.ts";
 import type { TokenHolder } from "../credentials/token.ts";
@@ -24,9 +25,7 @@ export interface ServersOptions {
   readonly clock: Clock;
 }
 
-const UNAUTHENTICATED = 16;
-/** DEADLINE_EXCEEDED, UNAVAILABLE */
-const OUT_OF_ORDER: readonly number[] = [4, 14];
+const OUT_OF_ORDER: readonly status[] = [status.DEADLINE_EXCEEDED, status.UNAVAILABLE];
 /** A server's own calls to Cloud KMS end after 10 s, two thirds of our 15. */
 const PART_OF_TIME = 2 / 3;
 
@@ -36,7 +35,7 @@ export function createServers({ servers, tokens, clock }: ServersOptions): Serve
   async function askOne(server: RemoteServer, call: RelayedCall, signal: AbortSignal): Promise<RemoteOutcome> {
     const token = await tokens?.getToken(signal);
     const outcome = await server.ask(call, token?.accessToken, signal);
-    if (token === undefined || outcome.kind !== "refused" || outcome.code !== UNAUTHENTICATED) return outcome;
+    if (token === undefined || outcome.kind !== "refused" || outcome.code !== status.UNAUTHENTICATED) return outcome;
     // It may have been replaced where it is found, before its time.
     tokens?.invalidate(token.generation);
     const newer = await tokens?.getToken(signal);

@@ -85,9 +85,8 @@ function loadContext({ ca, certificate, privateKey }: TlsFiles): SecureContext {
     });
   } catch (cause) {
     if (cause instanceof KeyServiceError) throw cause;
-    const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
     throw new KeyServiceError("credential_rejected", {
-      problem: `the certificates for the connection cannot be used${code}`,
+      problem: `the certificates for the connection cannot be used${codeIn(cause)}`,
       remedy: "check --ca, --certificate and --private-key: PEM files, and the key must be that of the certificate",
       cause,
     });
@@ -98,11 +97,15 @@ function readPem(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
     throw new KeyServiceError("credential_rejected", {
-      problem: `${path} cannot be read${code}`,
+      problem: `${path} cannot be read${codeIn(cause)}`,
       remedy: "check --ca, --certificate and --private-key, and that they can be read by whom sops-keyd runs as",
       cause,
     });
   }
+}
+
+/** Node's word for a failure, in brackets behind a message; never its text. */
+function codeIn(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
 }
